@@ -1,0 +1,48 @@
+"""Two families of error, kept apart everywhere: what we did wrong, and what the peer did wrong.
+
+A third family classifies why a delivery did not happen, because the courier acts on the class alone.
+"""
+
+from __future__ import annotations
+
+
+class GatewayError(Exception):
+    """Base of every error this product raises on purpose. Its text is fit to show to an engineer."""
+
+
+class LocalError(GatewayError):
+    """Our side is at fault or short of something: misuse of an interface, disk, configuration."""
+
+
+class PeerError(GatewayError):
+    """The other side broke the protocol or went away. Never a reason to stop the process."""
+
+
+class NoRoom(LocalError):
+    """The spool refuses an object because a mark would be passed (answered as 0xA700)."""
+
+
+class SpoolFailure(LocalError):
+    """The object could not be made durable (I/O error). It was abandoned; nothing was acknowledged."""
+
+
+class DeliveryFailure(GatewayError):
+    """A delivery did not happen. `reason` is plain words for a person; `status` the DIMSE status, if any."""
+
+    def __init__(self, reason: str, *, status: int | None = None, link: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+        self.link = link  # True: the destination as a whole failed, not this object
+
+
+class TransientFailure(DeliveryFailure):
+    """Worth trying again by itself."""
+
+
+class PermanentFailure(DeliveryFailure):
+    """Trying again by itself cannot help; a person has to decide."""
+
+
+class Conflict(DeliveryFailure):
+    """The same SOP Instance UID exists with other content; a person has to decide."""

@@ -1,0 +1,163 @@
+"""What happened, as values. The core publishes; logging, metrics and audit subscribe and never answer back.
+
+A notice carries no patient data: objects are named by journal number, never by patient, and SOP Instance
+UIDs stay in the journal.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Base of all notices."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRefused(Notice):
+    """A TCP or TLS connection ended before any A-ASSOCIATE-RQ was answered."""
+
+    listener: str
+    address: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationRefused(Notice):
+    """We answered A-ASSOCIATE-RJ (`inbound`) or received one."""
+
+    association: str
+    inbound: bool
+    address: str
+    calling_ae: str
+    called_ae: str
+    result: int
+    source: int
+    diagnostic: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationOpened(Notice):
+    """An association was established."""
+
+    association: str
+    inbound: bool
+    address: str
+    calling_ae: str
+    called_ae: str
+    tls: str  # "TLSv1.3 TLS_AES_256_GCM_SHA384", or "" for plain
+    accepted: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationClosed(Notice):
+    """An established association ended; the one line an engineer reads first."""
+
+    association: str
+    inbound: bool
+    address: str
+    calling_ae: str
+    called_ae: str
+    outcome: str  # "released" | "aborted" | "lost" | "timeout"
+    reason: str
+    objects: int
+    failures: int
+    bytes_in: int
+    bytes_out: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStored(Notice):
+    """An object became durable and success was answered."""
+
+    association: str
+    address: str
+    calling_ae: str
+    called_ae: str
+    number: int
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    priority: str
+    size: int
+    seconds: float
+    outcome: str  # "new" | "duplicate" | "conflict" | "checking"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRefused(Notice):
+    """A C-STORE was answered with a failure; nothing was kept."""
+
+    association: str
+    address: str
+    calling_ae: str
+    called_ae: str
+    sop_class_uid: str
+    size: int
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySettled(Notice):
+    """One attempt to deliver one object came to an end."""
+
+    delivery: int
+    object_number: int
+    destination: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    priority: str
+    size: int
+    seconds: float
+    attempts: int
+    outcome: str  # "accepted" | "confirmed" | "retry" | "held"
+    status: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChanged(Notice):
+    """A destination went from one state to another (online, degraded, offline)."""
+
+    destination: str
+    before: str
+    after: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm(Notice):
+    """Something a person must look at. `code` is stable, `text` says what to do next."""
+
+    code: str
+    text: str
+    object_number: int | None = None
+
+
+class Notices:
+    """Synchronous fan-out. A subscriber that raises is logged and does not disturb the core."""
+
+    def __init__(self) -> None:
+        self._subscribers: list[Callable[[Notice], None]] = []
+
+    def subscribe(self, subscriber: Callable[[Notice], None]) -> Callable[[], None]:
+        """Call `subscriber` for every notice from now on; the returned function ends that."""
+        self._subscribers.append(subscriber)
+        return lambda: self._subscribers.remove(subscriber)
+
+    def publish(self, notice: Notice) -> None:
+        """Hand `notice` to every subscriber, in order of subscription. Never raises."""
+        for subscriber in tuple(self._subscribers):
+            try:
+                subscriber(notice)
+            except Exception:
+                # A broken log or metrics sink must never cost a treatment record.
+                _log.exception("a subscriber failed on %s", type(notice).__name__)
