@@ -1,3 +1,31 @@
-"""DICOM Edge Gateway: the box beside the linac."""
+"""DICOM Edge Gateway: the box beside the linac.
+
+The flow, from the console's first byte to the centre's receipt::
+
+    listener.py        accepts a TCP (or TLS) connection within the caps and the allow-list
+    association/       runs the asyncio side of one association; bytes in, bytes out
+      dicom/           PURE: PS3.8 upper layer and PS3.7 messages; bytes in, events out
+    routing.py         called AE title -> route, or a refusal in words
+    services/          one handler per service class; storage.py hands the data set on
+    spool/             hash, write, sync, commit: only now does C-STORE-RSP 0x0000 leave
+    ------------------ the console's part ends here; the spool is the only meeting point ----------------
+    delivery/          scheduler says what may go, courier claims it from the spool
+      transports/      dicom.py sends it over a warm TLS association (association/pool.py)
+    spool/             the peer's answer becomes the delivery's next state, with its receipt
+
+    app.py builds all of this; operator/ shows and steers it; cli/ is what people type.
+    notices.py carries what happened to logs.py and metrics.py; nothing comes back that way.
+
+Glossary (terms of PS3.7 and PS3.8, used here as the standard uses them):
+
+    association           a negotiated DICOM connection between two application entities
+    presentation context  one abstract syntax (what) with one transfer syntax (how encoded)
+    SCU / SCP             who asks / who serves, per service class
+    DIMSE                 the messages (C-STORE, C-ECHO, N-ACTION ...) on an association
+    PDU / PDV             the upper layer's packets, and the message fragments inside P-DATA
+    delivery              one object on its way to one destination (ours, see spool/states.py)
+    receipt               what the destination answered for one delivery (ours)
+    journal number        the order of arrival in the spool, and the name of an object in logs (ours)
+"""
 
 __version__ = "0.1.0"
