@@ -27,12 +27,16 @@ class SpoolFailure(LocalError):
 
 
 class DeliveryFailure(GatewayError):
-    """A delivery did not happen. `reason` is plain words for a person; `status` the DIMSE status, if any."""
+    """A delivery did not happen. `reason` is plain words for a person; `status` the DIMSE status, if any.
 
-    def __init__(self, reason: str, *, status: int | None = None, link: bool = False) -> None:
+    `cause` is the stable class of the failure (delivery/classification.py), empty when nobody classified it.
+    """
+
+    def __init__(self, reason: str, *, status: int | None = None, link: bool = False, cause: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.status = status
+        self.cause = cause
         self.link = link  # True: the destination as a whole failed, not this object
 
 
