@@ -1,0 +1,213 @@
+"""The client of the operator API, for the command line and the tests: blocking, and small to import.
+
+One connection to the daemon's Unix socket, kept for as many requests as come. Every failure is one of two:
+DaemonUnreachable (no answer at all) or ApiProblem (an answer that says what is wrong, and what to do next).
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+from urllib.parse import quote, urlencode
+
+from gateway.errors import GatewayError
+from gateway.operator import codec, facts
+from gateway.operator.routes import DICOM
+
+CONNECT_TIMEOUT = 5.0
+ANSWER_TIMEOUT = 120.0  # seconds; an echo through every phase's own timeout takes less
+_PIECE = 256 * 1024
+
+
+class DaemonUnreachable(GatewayError):
+    """Nobody answers on the socket; the text says which one, and how to start the daemon."""
+
+
+class ApiProblem(GatewayError):
+    """The daemon answered with a problem."""
+
+    def __init__(self, details: facts.ProblemDetails) -> None:
+        super().__init__(details.detail)
+        self.details = details
+
+
+class OperatorClient:
+    """Asks the daemon on `path`. Use it as a context manager."""
+
+    def __init__(self, path: Path, *, timeout: float = ANSWER_TIMEOUT) -> None:
+        self.path = path
+        self._timeout = timeout
+        self._connection: _UnixConnection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection; the next request opens another one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    # what is
+
+    def status(self) -> codec.Json:
+        """Return the JSON of facts.Status."""
+        return self._ask("GET", "/v1/status")
+
+    def deliveries(self, **filters: str | int | None) -> codec.Json:
+        """Return the JSON of facts.DeliveryPage. Filters: state, destination, after, limit."""
+        given = {name: value for name, value in filters.items() if value is not None}
+        return self._ask("GET", "/v1/deliveries" + (f"?{urlencode(given)}" if given else ""))
+
+    def story(self, number: int) -> codec.Json:
+        """Return the JSON of facts.Story."""
+        return self._ask("GET", f"/v1/deliveries/{number}")
+
+    def associations(self) -> codec.Json:
+        """Return the JSON of facts.Associations."""
+        return self._ask("GET", "/v1/associations")
+
+    def metrics(self) -> str:
+        """Return the metrics in the Prometheus text format."""
+        response = self._request("GET", "/metrics")
+        return response.read().decode()
+
+    def events(self) -> Iterator[tuple[str, codec.Json]]:
+        """Yield (kind, data) of every event from now on, until the daemon ends. Uses the connection up."""
+        response = self._request("GET", "/v1/events", headers={"Accept": "text/event-stream"})
+        kind = ""
+        try:
+            for raw in response:
+                line = raw.decode().rstrip("\n")
+                if line.startswith("event: "):
+                    kind = line.removeprefix("event: ")
+                elif line.startswith("data: "):
+                    yield kind, json.loads(line.removeprefix("data: "))
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from error
+        finally:
+            self.close()
+
+    def export(self, object_number: int, target: BinaryIO) -> int:
+        """Write the object as a Part 10 file to `target`; return its length."""
+        response = self._request("GET", f"/v1/objects/{object_number}/export")
+        written = 0
+        try:
+            while piece := response.read(_PIECE):
+                target.write(piece)
+                written += len(piece)
+        except http.client.HTTPException as error:
+            raise self._unreachable(error) from error
+        if response.length:
+            raise DaemonUnreachable(
+                "the daemon stopped in the middle of the file; what was written is not whole"
+            )
+        return written
+
+    # what is done
+
+    def act(self, number: int, action: str, *, reason: str | None = None) -> codec.Json:
+        """Retry, hold, release or discard a delivery; return the JSON of facts.DeliveryFacts."""
+        body = None if reason is None else {"reason": reason}
+        return self._ask("POST", f"/v1/deliveries/{number}/{action}", body)
+
+    def retry_held(self, destination: str | None = None, cause: str | None = None) -> codec.Json:
+        """Put held deliveries back into the queue; return the JSON of facts.Retried."""
+        return self._ask("POST", "/v1/deliveries/retry-held", {"destination": destination, "cause": cause})
+
+    def steer(self, destination: str, action: str) -> codec.Json:
+        """Pause, resume or retry a destination; return the JSON of facts.DestinationFacts."""
+        return self._ask("POST", f"/v1/destinations/{quote(destination, safe='')}/{action}")
+
+    def echo(self, peer: str) -> codec.Json:
+        """Verify a peer; return the JSON of facts.EchoReport."""
+        return self._ask("POST", f"/v1/peers/{quote(peer, safe='')}/echo")
+
+    def send(self, peer: str, size: int, pieces: Iterable[bytes]) -> codec.Json:
+        """Pass a Part 10 file of `size` bytes to a peer; return the JSON of facts.SendReport."""
+        headers = {"Content-Type": DICOM, "Content-Length": str(size)}
+        return self._ask("POST", f"/v1/peers/{quote(peer, safe='')}/send", pieces, headers)
+
+    def _ask(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> codec.Json:
+        response = self._request(method, path, body, headers)
+        try:
+            return json.loads(response.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise self._unreachable(error) from error
+
+    def _request(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> http.client.HTTPResponse:
+        sent = dict(headers or {"Accept": "application/json"})
+        payload: Any = body
+        if isinstance(body, dict):
+            payload = json.dumps(body).encode()
+            sent["Content-Type"] = "application/json"
+        if self._connection is None:
+            self._connection = _UnixConnection(self.path, self._timeout)
+        connection = self._connection
+        try:
+            try:
+                connection.request(method, path, payload, sent)
+            except (BrokenPipeError, ConnectionResetError):
+                # The daemon may have answered before it took the whole body, and closed: read that answer.
+                if connection.sock is None:
+                    raise
+            response = connection.getresponse()
+            if response.status != 200:
+                raise _problem(response)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise self._unreachable(error) from error
+        return response
+
+    def _unreachable(self, error: Exception) -> DaemonUnreachable:
+        if isinstance(error, FileNotFoundError):
+            words = f"no gateway is running: there is no socket {self.path}"
+        elif isinstance(error, ConnectionRefusedError):
+            words = f"no gateway is running: nobody answers on the socket {self.path}"
+        elif isinstance(error, PermissionError):
+            words = f"you may not use the socket {self.path}: it is for its owner and its group"
+        elif isinstance(error, TimeoutError):
+            words = f"the gateway on {self.path} does not answer in time"
+        else:
+            words = f"the connection to the gateway on {self.path} broke: {error or type(error).__name__}"
+        return DaemonUnreachable(words)
+
+
+def _problem(response: http.client.HTTPResponse) -> ApiProblem:
+    raw = response.read(65536)
+    try:
+        details = codec.decode(facts.ProblemDetails, json.loads(raw))
+    except ValueError:
+        details = facts.ProblemDetails("about:blank", response.reason, response.status, response.reason, "")
+    return ApiProblem(details)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """http.client over a Unix socket."""
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(CONNECT_TIMEOUT)
+            sock.connect(os.fspath(self._path))
+            sock.settimeout(self.timeout)
+        except BaseException:
+            sock.close()
+            raise
+        self.sock = sock

@@ -1,0 +1,278 @@
+"""The facts that leave the daemon, as frozen values: field names are the keys of `--json` and of the API.
+
+Keys are stable: new ones may appear, none changes its meaning. Times are gateway wall-clock seconds since the
+epoch, durations are seconds, amounts are bytes. Nothing here identifies a patient: objects are named by their
+journal number, and SOP Instance UIDs stay in the journal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+LinkState = Literal["online", "degraded", "offline", "unknown"]
+State = Literal["queued", "sending", "accepted", "confirmed", "held", "released", "discarded"]
+PriorityName = Literal["record", "image", "bulk"]
+Level = Literal["ok", "waiting", "attention"]
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """How many objects, and how many bytes they are."""
+
+    count: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What has not reached a destination yet (queued or under way), by priority."""
+
+    record: Amount
+    image: Amount
+    bulk: Amount
+
+    @property
+    def total(self) -> Amount:
+        """All priorities together."""
+        parts = (self.record, self.image, self.bulk)
+        return Amount(sum(part.count for part in parts), sum(part.bytes for part in parts))
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationFacts:
+    """One destination: its link, and what waits for it."""
+
+    name: str
+    ae_title: str
+    host: str
+    port: int
+    tls: bool
+    link: LinkState
+    link_reason: Annotated[str, "why the link is in this state, in words; may be empty"]
+    link_since: Annotated[float | None, "when the link entered this state"]
+    paused: Annotated[bool, "an operator has stopped deliveries to this destination"]
+    waiting: Waiting
+    in_flight: Annotated[int, "objects being sent right now; they are part of `waiting`"]
+    held: Annotated[Amount, "objects that wait for a person to decide"]
+    delivered: Annotated[Amount, "objects the destination has accepted or confirmed and that are still kept"]
+    oldest_waiting_at: Annotated[float | None, "when the oldest waiting object was received"]
+    rtt_seconds: Annotated[float | None, "measured round trip time"]
+    bytes_per_second: Annotated[float | None, "measured goodput"]
+    last_success_at: float | None
+    next_try_at: Annotated[float | None, "when delivery is tried again, if it waits for that"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolFacts:
+    """Room in the spool."""
+
+    objects: int
+    bytes: Annotated[int, "bytes of the objects kept"]
+    free_bytes: Annotated[int, "bytes that may still be used, by the quota and by the file system"]
+    reserve_bytes: Annotated[int, "the part of the free bytes that only treatment records may use"]
+    accepts_records: bool
+    accepts_images: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerFacts:
+    """One listening address."""
+
+    name: str
+    address: str
+    port: int
+    tls: bool
+    associations: Annotated[int, "associations established through this listener now"]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The whole gateway on one page."""
+
+    gateway: str
+    ae_title: str
+    version: str
+    started_at: float
+    now: float
+    level: Annotated[Level, "ok: nothing waits; waiting: on its way; attention: a person must look"]
+    headline: Annotated[str, "the state in one sentence"]
+    attention: Annotated[tuple[str, ...], "what a person must look at, one sentence each"]
+    destinations: tuple[DestinationFacts, ...]
+    spool: SpoolFacts
+    listeners: tuple[ListenerFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFacts:
+    """One object on its way to one destination."""
+
+    number: Annotated[int, "delivery number: the name of this delivery in every command"]
+    object_number: Annotated[int, "journal number of the object"]
+    destination: str
+    state: State
+    priority: PriorityName
+    sop_class: Annotated[str, "the SOP class by name"]
+    size: int
+    calling_ae: Annotated[str, "who sent it to the gateway"]
+    received_at: float
+    updated_at: float
+    attempts: int
+    not_before: Annotated[float | None, "not tried again before this time"]
+    reason: Annotated[str, "why it is held or was put back, in words; may be empty"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPage:
+    """A page of deliveries; ask for the next one with `after` = `next`."""
+
+    deliveries: tuple[DeliveryFacts, ...]
+    next: Annotated[int | None, "null when this page is the last"]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFacts:
+    """A stored object, without anything that names its patient."""
+
+    number: int
+    sop_class: str
+    sop_class_uid: str
+    transfer_syntax: str
+    transfer_syntax_uid: str
+    priority: PriorityName
+    size: int
+    sha256: Annotated[str, "of the data set exactly as received, in hexadecimal"]
+    received_at: float
+    listener: str
+    address: str
+    calling_ae: str
+    called_ae: str
+    association: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptFacts:
+    """What a destination answered."""
+
+    destination: str
+    status: Annotated[str, "DIMSE status, as 0x0000"]
+    words: Annotated[str, "what the status means"]
+    comment: Annotated[str, "the peer's own words (0000,0902); may be empty"]
+    transfer_syntax: str
+    same_bytes: Annotated[bool, "false when the object had to be converted for this destination"]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class EventFacts:
+    """One entry of an object's history."""
+
+    at: float
+    what: str
+    words: str
+    who: Annotated[str, "the operator who did it; empty when the gateway did"]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One object from the association that brought it to the receipt, and what to do next."""
+
+    delivery: DeliveryFacts
+    object: ObjectFacts
+    others: Annotated[tuple[DeliveryFacts, ...], "the same object on its way to other destinations"]
+    receipts: tuple[ReceiptFacts, ...]
+    history: tuple[EventFacts, ...]
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an operator does something; kept in the object's history."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldFilter:
+    """Which held deliveries to try again; without a filter, all of them."""
+
+    destination: str | None = None
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """How many deliveries were put back into the queue."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An action was carried out."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class EchoStep:
+    """One step towards a peer."""
+
+    step: Literal["name", "tcp", "tls", "association", "echo"]
+    ok: bool
+    seconds: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class EchoReport:
+    """A C-ECHO to a peer, step by step. The steps end with the first that failed."""
+
+    peer: str
+    ok: bool
+    steps: tuple[EchoStep, ...]
+    next_step: Annotated[str, "what to do about the failure; empty when all is well"]
+
+
+@dataclass(frozen=True, slots=True)
+class SendReport:
+    """The answer of a peer to one object sent to it directly."""
+
+    peer: str
+    ok: bool
+    status: Annotated[str | None, "DIMSE status, as 0x0000; null when there was no answer"]
+    words: str
+    sop_class: str
+    size: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationFacts:
+    """One established association."""
+
+    id: str
+    inbound: bool
+    address: str
+    calling_ae: str
+    called_ae: str
+    tls: Annotated[str, "protocol and cipher; empty for plain TCP"]
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Associations:
+    """All established associations."""
+
+    associations: tuple[AssociationFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemDetails:
+    """An error, as RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    next_step: Annotated[str, "what to do about it"]

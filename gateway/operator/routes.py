@@ -1,0 +1,154 @@
+"""The operator API as a table. The document (openapi.py) and the dispatch (api.py) are made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from gateway.operator import facts
+
+MAX_PAGE = 1000
+DEFAULT_PAGE = 100
+MAX_NUMBER = 2**63 - 1  # what the journal can count to
+
+DICOM = "application/dicom"  # a Part 10 file (PS3.10 7, RFC 3240)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A value in the path or the query."""
+
+    name: str
+    words: str
+    kind: Literal["number", "name", "state"]
+    where: Literal["path", "query"] = "path"
+    maximum: int = MAX_NUMBER
+    minimum: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation. `answer` is a fact, or a media type for what is not JSON."""
+
+    method: str
+    path: str
+    operation: str  # the name of the method of api.Handlers, and the operationId
+    words: str
+    answer: type[Any] | str
+    parameters: tuple[Parameter, ...] = ()
+    body: type[Any] | str | None = None
+    body_optional: bool = False
+    errors: tuple[int, ...] = ()
+
+
+_DELIVERY = Parameter("number", "delivery number", "number")
+_OBJECT = Parameter("number", "journal number of the object", "number")
+_DESTINATION = Parameter("name", "name of the destination, as in the configuration", "name")
+_PEER = Parameter("name", "name of the peer, as in the configuration", "name")
+_FILTERS = (
+    Parameter("state", "only deliveries in this state", "state", "query"),
+    Parameter("destination", "only deliveries to this destination", "name", "query"),
+    Parameter(
+        "after",
+        "only deliveries beyond this number (the `next` of the page before)",
+        "number",
+        "query",
+        minimum=0,
+    ),
+    Parameter(
+        "limit", f"how many at most ({DEFAULT_PAGE} unless given)", "number", "query", maximum=MAX_PAGE
+    ),
+)
+
+# One operation after another, two lines each: a table is easier to check than the formatter's columns.
+# fmt: off
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/v1/status", "status", "The whole gateway on one page.",
+          facts.Status),
+    Route("GET", "/v1/deliveries", "deliveries", "Deliveries by ascending number.",
+          facts.DeliveryPage, _FILTERS, errors=(404,)),
+    Route("POST", "/v1/deliveries/retry-held", "retry_held", "Put held deliveries back into the queue.",
+          facts.Retried, body=facts.HeldFilter, body_optional=True, errors=(404,)),
+    Route("GET", "/v1/deliveries/{number}", "story", "One object from association to receipt.",
+          facts.Story, (_DELIVERY,), errors=(404,)),
+    Route("POST", "/v1/deliveries/{number}/retry", "retry", "Try this delivery again now.",
+          facts.DeliveryFacts, (_DELIVERY,), errors=(404, 409)),
+    Route("POST", "/v1/deliveries/{number}/hold", "hold", "Keep this delivery back until it is released.",
+          facts.DeliveryFacts, (_DELIVERY,), body=facts.Reason, errors=(404, 409)),
+    Route("POST", "/v1/deliveries/{number}/release", "release", "Let a held delivery go.",
+          facts.DeliveryFacts, (_DELIVERY,), errors=(404, 409)),
+    Route("POST", "/v1/deliveries/{number}/discard", "discard", "Give this delivery up for good.",
+          facts.DeliveryFacts, (_DELIVERY,), body=facts.Reason, errors=(404, 409)),
+    Route("GET", "/v1/objects/{number}/export", "export", "The object as a Part 10 file.",
+          DICOM, (_OBJECT,), errors=(404, 409)),
+    Route("POST", "/v1/destinations/{name}/pause", "pause", "Stop deliveries to this destination.",
+          facts.DestinationFacts, (_DESTINATION,), errors=(404,)),
+    Route("POST", "/v1/destinations/{name}/resume", "resume", "Let deliveries to this destination go again.",
+          facts.DestinationFacts, (_DESTINATION,), errors=(404,)),
+    Route("POST", "/v1/destinations/{name}/retry", "kick", "Try this destination now.",
+          facts.DestinationFacts, (_DESTINATION,), errors=(404,)),
+    Route("POST", "/v1/peers/{name}/echo", "echo", "Verify a peer with C-ECHO, step by step.",
+          facts.EchoReport, (_PEER,), errors=(404, 503)),
+    Route("POST", "/v1/peers/{name}/send", "send", "Pass one Part 10 file straight to a peer.",
+          facts.SendReport, (_PEER,), body=DICOM, errors=(404, 411, 413, 422, 503)),
+    Route("GET", "/v1/associations", "associations", "Associations established now.",
+          facts.Associations),
+    Route("GET", "/v1/events", "events", "What happens, as it happens.",
+          "text/event-stream", errors=(503,)),
+    Route("GET", "/v1/openapi.json", "openapi", "This document.",
+          "application/json"),
+    Route("GET", "/metrics", "metrics", "Metrics in the Prometheus text format.",
+          "text/plain"),
+)
+# fmt: on
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A route, and the values of its path parameters as text."""
+
+    route: Route
+    values: Mapping[str, str]
+
+
+def match(method: str, path: str) -> Match | tuple[str, ...]:
+    """Return the route for a request, or the methods that the path does allow (none: no such path)."""
+    allowed: list[str] = []
+    parts = path.split("/")
+    for route in ROUTES:
+        values = _path_values(route.path.split("/"), parts)
+        if values is None:
+            continue
+        if route.method == method:
+            return Match(route, values)
+        allowed.append(route.method)
+    return tuple(allowed)
+
+
+def _path_values(template: list[str], parts: list[str]) -> dict[str, str] | None:
+    if len(template) != len(parts):
+        return None
+    values = {}
+    for expected, part in zip(template, parts, strict=True):
+        if expected.startswith("{"):
+            values[expected[1:-1]] = part
+        elif expected != part:
+            return None
+    return values
+
+
+def parse(parameter: Parameter, text: str) -> int | str:
+    """Return the value of a parameter; raise ValueError, saying what is allowed."""
+    if parameter.kind == "number":
+        if not (text.isascii() and text.isdigit() and len(text) <= 19):
+            raise ValueError(f"{parameter.name}: a whole number is expected")
+        number = int(text)
+        if not parameter.minimum <= number <= parameter.maximum:
+            raise ValueError(f"{parameter.name}: {parameter.minimum} to {parameter.maximum} is allowed")
+        return number
+    if parameter.kind == "state" and text not in get_args(facts.State):
+        raise ValueError(f"{parameter.name}: one of {', '.join(get_args(facts.State))} is expected")
+    if not text or len(text) > 64:
+        raise ValueError(f"{parameter.name}: 1 to 64 characters are allowed")
+    return text

@@ -1,0 +1,89 @@
+"""The state of the gateway in one sentence, and what a person must look at. Pure: facts in, words out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.operator.facts import DestinationFacts, Level, SpoolFacts, Waiting
+from gateway.operator.words import count_of, duration
+
+ALL_DELIVERED = "Everything received has reached its destination."
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the gateway is, for a person and for a monitor."""
+
+    level: Level
+    headline: str
+    attention: tuple[str, ...]
+
+
+def judge(destinations: Sequence[DestinationFacts], spool: SpoolFacts, now: float) -> Verdict:
+    """Say how things are at the gateway wall clock `now`, the most pressing first."""
+    attention = [*_room(spool), *_held(destinations)]
+    waiting = [_waiting(d, now) for d in destinations if d.waiting.total.count]
+    if attention:
+        return Verdict("attention", " ".join([attention[0], *waiting[:1]]), tuple(attention))
+    if not waiting:
+        return Verdict("ok", ALL_DELIVERED, ())
+    if len(waiting) == 1:
+        return Verdict("waiting", waiting[0], ())
+    more = f"Objects wait for {count_of(len(waiting) - 1, 'other destination')} too."
+    return Verdict("waiting", f"{waiting[0]} {more}", ())
+
+
+def _room(spool: SpoolFacts) -> list[str]:
+    if not spool.accepts_records:
+        return [
+            "The spool is full: every object is refused, treatment records too. What was accepted is safe."
+        ]
+    if not spool.accepts_images:
+        return [
+            "The spool has room for treatment records only: images are refused. What was accepted is safe."
+        ]
+    return []
+
+
+def _held(destinations: Sequence[DestinationFacts]) -> list[str]:
+    sentences = []
+    for destination in destinations:
+        if count := destination.held.count:
+            verb = "is held and waits" if count == 1 else "are held and wait"
+            sentences.append(f"{count_of(count, 'object')} for {label(destination)} {verb} for a decision.")
+    return sentences
+
+
+def _waiting(destination: DestinationFacts, now: float) -> str:
+    verb = "waits" if destination.waiting.total.count == 1 else "wait"
+    what = f"{_kinds(destination.waiting)} {verb} for {label(destination)}"
+    if destination.paused:
+        return f"{what}; deliveries are paused; nothing is lost."
+    if destination.link == "offline":
+        since = destination.link_since
+        spell = f" for {duration(now - since)}" if since is not None else ""
+        return f"{what}; the link is down{spell}; nothing is lost."
+    if destination.in_flight:
+        return f"{what}; they are being sent."
+    return f"{what}; nothing is lost."
+
+
+def _kinds(waiting: Waiting) -> str:
+    parts = [
+        count_of(amount.count, singular, plural)
+        for amount, singular, plural in (
+            (waiting.record, "record", "records"),
+            (waiting.image, "image", "images"),
+            (waiting.bulk, "bulk object", "bulk objects"),
+        )
+        if amount.count
+    ]
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+
+
+def label(destination: DestinationFacts) -> str:
+    """Return the destination's name, with its AE title when that says more."""
+    if destination.name.casefold() == destination.ae_title.casefold():
+        return destination.ae_title
+    return f"{destination.name} ({destination.ae_title})"
