@@ -1,0 +1,85 @@
+"""Orthanc as a centre: DICOM over TLS with client certificates, or plain; asked over its REST interface."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from gateway.model import TlsMaterial
+from tests.support import machine, objects
+from tests.support.ports import free_port
+from tests.support.processes import Program
+
+
+class Orthanc:
+    """One Orthanc with its own directory, database and ports, syncing what it stores."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        tls: TlsMaterial | None = None,
+        ae_title: str = "ORTHANC",
+        env: dict[str, str] | None = None,
+    ) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self.http_port = free_port()
+        self.ae_title = ae_title
+        self._env = env
+        self.program: Program | None = None
+        directory.mkdir(parents=True, exist_ok=True)
+        settings: dict[str, Any] = {
+            "Name": "test centre",
+            "StorageDirectory": str(directory / "store"),
+            "IndexDirectory": str(directory / "index"),
+            "SyncStorageArea": True,
+            "DicomAet": ae_title,
+            "DicomPort": self.port,
+            "DicomCheckCalledAet": False,
+            "UnknownSopClassAccepted": True,
+            "HttpPort": self.http_port,
+            "RemoteAccessAllowed": False,
+            "AuthenticationEnabled": False,
+            "HttpServerEnabled": True,
+            "Plugins": [],
+        }
+        if tls is not None:
+            settings |= {
+                "DicomTlsEnabled": True,
+                "DicomTlsCertificate": str(tls.certificate),
+                "DicomTlsPrivateKey": str(tls.key),
+                "DicomTlsTrustedCertificates": str(tls.ca),
+                "DicomTlsRemoteCertificateRequired": True,
+            }
+        self._config = directory / "orthanc.json"
+        self._config.write_text(json.dumps(settings, indent=2))
+
+    def start(self) -> Orthanc:
+        """Start it and return once it takes DICOM and REST connections."""
+        self.program = Program([machine.program("Orthanc"), "--verbose", self._config], env=self._env)
+        self.program.wait_line("Orthanc has started", timeout=60)
+        return self
+
+    def stop(self) -> None:
+        """End it."""
+        if self.program is not None:
+            self.program.stop()
+            self.program = None
+
+    def _get(self, path: str) -> bytes:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=30) as answer:
+            return bytes(answer.read())
+
+    def received(self) -> list[objects.Stored]:
+        """Describe every instance Orthanc holds, from the files it serves."""
+        names = json.loads(self._get("/instances"))
+        return [objects.describe(self._get(f"/instances/{name}/file"), Path(name)) for name in names]
+
+    def __enter__(self) -> Orthanc:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
