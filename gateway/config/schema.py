@@ -1,0 +1,153 @@
+"""The configuration as frozen values: the sections that say who talks to whom, and the whole.
+
+A field's annotation carries its kind (what is allowed) and its Doc (what it means); the default is the
+field's. The reference and the problems are made from these. Limits and timeouts are in limits.py, logging,
+metrics and the operator socket in operations.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from gateway.config.kinds import (
+    HOST,
+    NAME,
+    Address,
+    Choice,
+    Doc,
+    FileName,
+    Flag,
+    IPNetwork,
+    Network,
+    PriorityName,
+    Title,
+    Whole,
+)
+from gateway.config.limits import Delivery, Limits, Spool, Timeouts
+from gateway.config.operations import Log, Metrics, Operator
+from gateway.config.problems import Problem
+from gateway.config.section import Section
+from gateway.config.sop_class_key import SopClass
+from gateway.model import AETitle, Priority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway(Section):
+    """Who this gateway is, and where it keeps what it must not lose."""
+
+    name: Annotated[str, NAME, Doc("Name of this gateway in logs, metrics and on the status page.")]
+    ae_title: Annotated[
+        AETitle, Title(), Doc("Our own AE title: a C-ECHO to it is answered here, and we call peers with it.")
+    ]
+    state_dir: Annotated[
+        Path,
+        FileName(),
+        Doc("Folder for the spool. It must be on a disk that keeps its promises about fsync."),
+    ] = Path("/var/lib/dicom-gateway")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerTls(Section):
+    """TLS on a listener. Both sides show a certificate; whoever connects must chain to `ca`."""
+
+    certificate: Annotated[Path, FileName(), Doc("Our certificate in PEM, followed by its intermediates.")]
+    key: Annotated[Path, FileName(), Doc("Private key of the certificate in PEM, without a passphrase.")]
+    ca: Annotated[Path, FileName(), Doc("Certificates of the authorities we trust for the other side, PEM.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerTls(ListenerTls):
+    """TLS towards a peer. Both sides show a certificate; the peer's must chain to `ca`."""
+
+    server_name: Annotated[
+        str | None, HOST, Doc("Name the peer's certificate must carry, when it is not the peer's `host`.")
+    ] = None
+    check_name: Annotated[
+        bool,
+        Flag(),
+        Doc("Whether the peer's certificate must carry its name. Switch off only for a `ca` of its own."),
+    ] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener(Section):
+    """An address on which we accept associations."""
+
+    name: Annotated[str, NAME, Doc("Name of the listener in logs and metrics, and for socket activation.")]
+    address: Annotated[str, Address(), Doc("Address to listen on.")] = "0.0.0.0"  # noqa: S104 - meant
+    port: Annotated[
+        int, Whole(0, 65535), Doc("TCP port; 104 and 11112 are usual, 2762 with TLS. 0 takes any free one.")
+    ]
+    allow: Annotated[
+        tuple[Annotated[IPNetwork, Network()], ...] | None,
+        Doc("Networks that may connect. Without it, everybody who can reach the address may."),
+    ] = None
+    tls: Annotated[ListenerTls | None, Doc("TLS on this listener. Without it, plain DICOM.")] = None
+    plain_on_public: Annotated[
+        bool,
+        Flag(),
+        Doc("Accept plain DICOM although the address is neither private nor loopback (or is every address)."),
+    ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer(Section):
+    """A system we send to."""
+
+    name: Annotated[str, NAME, Doc("Name of the peer: routes, commands, logs and metrics call it this.")]
+    ae_title: Annotated[AETitle, Title(), Doc("Its AE title: what we call.")]
+    host: Annotated[str, HOST, Doc("Its host name or address.")]
+    port: Annotated[int, Whole(1, 65535), Doc("Its TCP port.")]
+    tls: Annotated[PeerTls | None, Doc("TLS towards the peer. Without it, plain DICOM.")] = None
+    plain_on_public: Annotated[
+        bool, Flag(), Doc("Send plain DICOM although `host` is an address that is not private.")
+    ] = False
+    calling_ae: Annotated[
+        AETitle | None, Title(), Doc("Our AE title towards this peer, when it is not the gateway's.")
+    ] = None
+    max_associations: Annotated[
+        int, Whole(1, 32), Doc("How many associations we open to it at the same time, at most.")
+    ] = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route(Section):
+    """What happens to objects sent to one called AE title."""
+
+    called: Annotated[AETitle, Title(), Doc("The AE title the console calls.")]
+    to: Annotated[
+        tuple[Annotated[str, NAME], ...],
+        Doc("Names of the peers that get the objects. Each delivery is tracked on its own."),
+    ]
+    mode: Annotated[
+        Literal["store"], Choice("store"), Doc("store: acknowledged when durable here, delivered later.")
+    ] = "store"
+    calling: Annotated[
+        tuple[Annotated[AETitle, Title()], ...] | None,
+        Doc("AE titles that may send here. Without it, every one. First matching route wins."),
+    ] = None
+    priorities: Annotated[
+        dict[Annotated[str, SopClass()], Annotated[Priority, PriorityName()]],
+        Doc('Priority of a SOP class on this route, by name or UID, as in { "CT Image Storage" = "image" }.'),
+    ] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config(Section):
+    """A whole, checked configuration. In TOML, the sections of which there are many have singular names."""
+
+    gateway: Gateway
+    listeners: tuple[Listener, ...] = ()
+    peers: tuple[Peer, ...] = ()
+    routes: tuple[Route, ...] = ()
+    spool: Spool = field(default_factory=Spool)
+    delivery: Delivery = field(default_factory=Delivery)
+    limits: Limits = field(default_factory=Limits)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    log: Log = field(default_factory=Log)
+    metrics: Metrics = field(default_factory=Metrics)
+    operator: Operator = field(default_factory=Operator)
+    sources: tuple[Path, ...] = field(init=False, default=())  # the files it was read from, in that order
+    warnings: tuple[Problem, ...] = field(init=False, default=())  # worth a look, not in the way
