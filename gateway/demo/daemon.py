@@ -1,0 +1,146 @@
+"""The gateway of the demo: a real daemon in a process of its own, configured, started and stopped from here."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from gateway.demo import centre
+from gateway.demo.pki import Endpoint
+from gateway.operator.client import DaemonUnreachable, OperatorClient
+
+DESTINATION = "oncology"
+
+_START_SECONDS = 20.0
+_STOP_SECONDS = 15.0
+_LOOK_EVERY = 0.05  # seconds between looks for the operator socket while the daemon starts
+
+_CONFIG = """\
+# Written by `dicom-gateway demo`. Only the waits differ from a real one: a person is watching.
+[gateway]
+name = "demo"
+ae_title = "GATEWAY"
+state_dir = "state"
+
+[operator]
+socket = "{socket}"
+
+[[listener]]
+name = "console"
+address = "127.0.0.1"
+port = 0
+
+[[peer]]
+name = "{destination}"
+ae_title = "{ae_title}"
+host = "127.0.0.1"
+port = {port}
+tls = {{ certificate = "{tls.certificate}", key = "{tls.key}", ca = "{tls.ca}" }}
+
+[[route]]
+called = "{ae_title}"
+to = ["{destination}"]
+
+[delivery.link_backoff]
+base = "200 ms"
+ceiling = "1 s"
+
+[delivery.object_backoff]
+base = "200 ms"
+ceiling = "1 s"
+"""
+
+
+class DaemonFailed(Exception):
+    """The daemon did not start, or ended before its time; the text has the end of its log."""
+
+
+class Daemon:
+    """`dicom-gateway run` on a configuration in `directory`, as an asynchronous context manager.
+
+    `link_port` is where it finds the centre. `port` (where the console calls) is known once it runs.
+    """
+
+    def __init__(self, directory: Path, *, link_port: int, tls: Endpoint) -> None:
+        self.directory = directory
+        self.port = 0
+        self.config = directory / "gateway.toml"
+        self.log = directory / "gateway.log"
+        self.socket = directory / "operator.sock"
+        self._process: asyncio.subprocess.Process | None = None
+        self.config.write_text(
+            _CONFIG.format(
+                socket=self.socket, destination=DESTINATION, ae_title=centre.AE_TITLE, port=link_port, tls=tls
+            )
+        )
+
+    async def __aenter__(self) -> Self:
+        """Start it and wait until it answers on its operator socket."""
+        with self.log.open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "gateway.cli",
+                "run",
+                "--config",
+                str(self.config),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Of its own group: Ctrl-C is for the demo, which then stops the daemon in order.
+                start_new_session=True,
+            )
+        try:
+            status = await self._first_status()
+        except BaseException:
+            await self._stop()
+            raise
+        self.port = status["listeners"][0]["port"]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it with SIGTERM, and with SIGKILL when it does not listen."""
+        await self._stop()
+
+    async def status(self) -> Mapping[str, Any]:
+        """Return what the operator API says (the JSON of operator.facts.Status)."""
+        return await asyncio.to_thread(self._ask)
+
+    def _ask(self) -> Mapping[str, Any]:
+        with OperatorClient(self.socket) as client:
+            answer: Mapping[str, Any] = client.status()
+            return answer
+
+    async def _first_status(self) -> Mapping[str, Any]:
+        assert self._process is not None  # noqa: S101 - set by the only caller
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                return await self.status()
+            except DaemonUnreachable as error:
+                if self._process.returncode is not None or time.monotonic() > deadline:
+                    raise DaemonFailed(f"the gateway did not start: {error}\n{self._end_of_log()}") from error
+            await asyncio.sleep(_LOOK_EVERY)
+
+    def _end_of_log(self) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+
+    async def _stop(self) -> None:
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
