@@ -5,8 +5,8 @@ per line: {"event": "ready"}, {"event": "mood", ...}, {"event": "association", .
 answered, {"event": "store", "uid", "sop_class", "syntax", "digest", "size", "status", "calling"}.
 
 Moods: `accept`; `status 0xA700` (answer so, keep nothing); `warn 0xB000` (keep, answer so); `silent` (take
-the object, never answer); `reject 1|2` (A-ASSOCIATE-RJ permanent or transient); `abort` (A-ABORT after the first
-fragment of a data set).
+the object, never answer); `reject 1|2` (A-ASSOCIATE-RJ permanent or transient); `abort` (A-ABORT after the
+first fragment of a data set).
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ class _Program:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=ca)
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_cert_chain(certificate, key)
-        handlers = [
+        handlers: list[Any] = [
             (evt.EVT_REQUESTED, self.on_requested),
             (evt.EVT_ACCEPTED, self.on_accepted),
             (evt.EVT_PDU_RECV, self.on_pdu),
