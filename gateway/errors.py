@@ -30,13 +30,17 @@ class DeliveryFailure(GatewayError):
     """A delivery did not happen. `reason` is plain words for a person; `status` the DIMSE status, if any.
 
     `cause` is the stable class of the failure (delivery/classification.py), empty when nobody classified it.
+    `detail` is what the peer said of it: kept in the journal, never logged, since peers quote patient data.
     """
 
-    def __init__(self, reason: str, *, status: int | None = None, link: bool = False, cause: str = "") -> None:
+    def __init__(
+        self, reason: str, *, status: int | None = None, link: bool = False, cause: str = "", detail: str = ""
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.status = status
         self.cause = cause
+        self.detail = detail
         self.link = link  # True: the destination as a whole failed, not this object
 
 

@@ -1,0 +1,501 @@
+"""The courier of one destination: claim, send, settle. The only place that retries.
+
+At least once. The order is: the peer answers success, then the journal records it. Between the two lies a
+moment in which a crash (or a journal that cannot be written, which ends the process) makes the object
+`queued`
+again at the next start, and it is sent a second time. The other order would lose objects; a receiver
+recognizes a second copy by its SOP Instance UID.
+
+Nothing polls. The courier sleeps until the spool says that something became queued, a lane ends, an answer
+comes, or the one timer for the next due time or probe fires.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.delivery.breaker import Breaker, Circuit
+from gateway.delivery.classification import POLICY, Cause, Strike
+from gateway.delivery.poison import Suspects
+from gateway.delivery.policy import DeliveryPolicy
+from gateway.delivery.scheduler import Claim, ReadyQueue, plan_claim, plan_lanes
+from gateway.delivery.transports import Transport
+from gateway.delivery.verdict import Held, judge
+from gateway.errors import DeliveryFailure
+from gateway.link_monitor import LinkMonitor
+from gateway.model import Priority, Receipt
+from gateway.notices import Alarm, DeliverySettled, Notice, Notices
+from gateway.spool import Accepted, Hold, Job, PutBack, Settlement
+
+
+class Queue(Protocol):
+    """What a courier needs of the spool."""
+
+    async def claim(
+        self,
+        destination: str,
+        limit: int,
+        *,
+        max_bytes: int | None = None,
+        max_priority: Priority | None = None,
+    ) -> list[Job]: ...
+
+    async def settle(self, outcomes: Sequence[Settlement]) -> None: ...
+
+    async def next_due(self, destination: str) -> float | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationStatus:
+    """One destination at this moment. Wall-clock times are seconds since the epoch."""
+
+    name: str
+    link_state: str  # unknown | online | degraded | offline
+    reason: str
+    since: float
+    paused: bool
+    in_flight: int  # objects on the wire now
+    claimed: int  # objects claimed ahead, not on the wire yet
+    associations: int  # lanes at work
+    circuit: str  # closed | open | trial
+    rtt: float | None  # seconds
+    goodput: float | None  # bytes per second and association
+    last_success: float | None  # wall clock
+    next_try: float | None  # wall clock; None when it does not wait for a time
+
+
+class _Lane:
+    """One association's view of the ready queue (the `Work` of the transport contract)."""
+
+    def __init__(self, courier: Courier, most: Priority) -> None:
+        self._courier = courier
+        self._most = most
+        self.taken: dict[int, Job] = {}
+
+    def first(self) -> Job | None:
+        return self._courier.offer(self._most)
+
+    def upcoming(self) -> Sequence[Job]:
+        return self._courier.in_sight(self._most)
+
+    def take(self) -> Job:
+        job = self._courier.hand_over()
+        self.taken[job.delivery.number] = job
+        return job
+
+    def settled(self, job: Job, outcome: Receipt | DeliveryFailure, seconds: float) -> None:
+        del self.taken[job.delivery.number]
+        self._courier.on_outcome(job, outcome, seconds)
+
+
+class Courier:
+    """Delivers to one destination. Its own tasks, its own claims: no other destination can hold it up."""
+
+    def __init__(
+        self,
+        name: str,
+        transport: Transport,
+        queue: Queue,
+        notices: Notices,
+        *,
+        policy: DeliveryPolicy,
+        max_associations: int,
+        paused: bool,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+        rng: random.Random,
+    ) -> None:
+        self.name = name
+        self._transport = transport
+        self._queue = queue
+        self._notices = notices
+        self._policy = policy
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._rng = rng
+        self._paused = paused
+        self._ready: ReadyQueue[Job] = ReadyQueue()
+        self._breaker = Breaker(policy, rng)
+        self._suspects = Suspects(policy)
+        self._monitor = LinkMonitor(name, wall_clock())
+        self._max_lanes = max(1, max_associations)
+        self._lane_cap: tuple[int, float] | None = None  # lanes, until (monotonic)
+        self._general: set[asyncio.Task[None]] = set()
+        self._record: asyncio.Task[None] | None = None
+        self._probe: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self._dry = {Priority.RECORD: False, Priority.BULK: False}  # the spool had nothing more of that kind
+        self._outcomes: list[Settlement] = []
+        self._settling = asyncio.Event()
+        self._on_wire = 0
+        self._unsettled = 0  # on the wire, or ended and not yet in the journal
+        self._generation = 0  # of work: tells whether something became queued while we were asking
+        self._stopping = False
+
+    # --- from outside --------------------------------------------------------------------------------
+
+    def work_arrived(self) -> None:
+        """Something became queued for this destination."""
+        self._generation += 1
+        self._dry = dict.fromkeys(self._dry, False)
+        self._wake.set()
+
+    def pause(self) -> None:
+        """Send nothing more until `resume`; what is on the wire is finished."""
+        self._paused = True
+        self._wake.set()
+
+    def resume(self) -> None:
+        """Send again."""
+        self._paused = False
+        self.work_arrived()
+
+    def kick(self) -> None:
+        """Try now, whatever the circuit breaker says."""
+        self._breaker.kick(self._clock())
+        self.work_arrived()
+
+    def status(self) -> DestinationStatus:
+        """Tell how things stand."""
+        monitor, breaker = self._monitor, self._breaker
+        waits = breaker.next_probe
+        return DestinationStatus(
+            name=self.name,
+            link_state=monitor.state.value,
+            reason=monitor.reason,
+            since=monitor.since,
+            paused=self._paused,
+            in_flight=self._on_wire,
+            claimed=len(self._ready),
+            associations=len(self._general) + (self._record is not None),
+            circuit=breaker.state.value,
+            rtt=monitor.rtt if monitor.rtt is not None else monitor.turnaround,
+            goodput=monitor.goodput,
+            last_success=monitor.last_success,
+            next_try=None if waits is None else self._wall_clock() + max(0.0, waits - self._clock()),
+        )
+
+    # --- the two loops -------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Deliver until `stop`. Any exception out of here is a defect or a failed spool: end the process."""
+        async with asyncio.TaskGroup() as group:
+            settler = group.create_task(self._settle_loop(), name=f"settle {self.name}")
+            try:
+                while not self._stopping:
+                    due = await self._step(group)
+                    await self._sleep_until(due)
+                await self._wind_up()
+            finally:
+                self._settling.set()
+                self._stopping = True
+            await settler
+
+    def stop(self) -> None:
+        """Bring `run` to an end: what is on the wire may finish within `policy.drain` seconds."""
+        self._stopping = True
+        self._wake.set()
+
+    async def _step(self, group: asyncio.TaskGroup) -> float | None:
+        """Do what can be done now; return when to look again (monotonic), None: when woken."""
+        self._wake.clear()
+        breaker = self._breaker
+        if self._paused or breaker.state is Circuit.OPEN:
+            self._put_back_ready()
+            if self._paused:
+                return None
+            if self._probe is None and breaker.next_probe is not None:
+                if breaker.next_probe > self._clock():
+                    return breaker.next_probe
+                self._probe = group.create_task(self._probe_once(), name=f"probe {self.name}")
+            return None
+        due = await self._fill()
+        self._start_lanes(group)
+        return due
+
+    async def _sleep_until(self, due: float | None) -> None:
+        if due is None:
+            await self._wake.wait()
+            return
+        try:
+            async with asyncio.timeout_at(asyncio.get_running_loop().time() + max(0.0, due - self._clock())):
+                await self._wake.wait()
+        except TimeoutError:
+            self.work_arrived()
+
+    async def _settle_loop(self) -> None:
+        """Record outcomes in the journal: everything that gathered during one commit goes into the next."""
+        while True:
+            await self._settling.wait()
+            self._settling.clear()
+            while self._outcomes:
+                batch, self._outcomes = self._outcomes, []
+                await self._queue.settle(batch)
+                self._unsettled -= len(batch)
+                self._wake.set()
+            if self._stopping and not self._outcomes and not self._lanes():
+                return
+
+    # --- claiming ------------------------------------------------------------------------------------
+
+    async def _fill(self) -> float | None:
+        """Claim what is worth claiming; return when something becomes due, if nothing is due now."""
+        while not self._stopping and not self._paused and (claim := self._wanted()) is not None:
+            generation = self._generation
+            jobs = await self._queue.claim(
+                self.name, claim.limit, max_bytes=claim.max_bytes, max_priority=claim.max_priority
+            )
+            for job in jobs:
+                self._ready.push(job)
+            if not jobs and generation == self._generation:
+                self._dry[Priority.RECORD] = True
+                self._dry[claim.max_priority] = True
+        if not self._dry[Priority.BULK]:
+            return None
+        due = await self._queue.next_due(self.name)
+        if due is None:
+            return None
+        return self._clock() + max(0.0, due - self._wall_clock())
+
+    def _wanted(self) -> Claim | None:
+        if self._breaker.state is Circuit.OPEN:
+            return None
+        trial = self._breaker.state is Circuit.TRIAL
+        # What is on the wire or not yet in the journal counts: a slow disk must slow us down.
+        claimed = len(self._ready) + (self._unsettled if trial else 0)
+        claim = plan_claim(claimed, self._ready.bytes, self._ready.records, self._policy, trial=trial)
+        if claim is None or self._unsettled > 4 * self._policy.claim_objects:
+            return None
+        if self._dry[claim.max_priority]:
+            return None
+        return claim
+
+    def _put_back_ready(self) -> None:
+        for job in self._ready.drain():
+            self._unsettled += 1
+            self._record_outcome(
+                PutBack(job.delivery.number, 0.0, self._monitor.reason, counts_attempt=False)
+            )
+
+    # --- lanes ---------------------------------------------------------------------------------------
+
+    def _lanes(self) -> list[asyncio.Task[None]]:
+        return [*self._general, *([self._record] if self._record else [])]
+
+    def _start_lanes(self, group: asyncio.TaskGroup) -> None:
+        trial = self._breaker.state is Circuit.TRIAL
+        if trial and self._unsettled:
+            return  # one object at a time; the settle loop wakes us
+        plan = plan_lanes(
+            len(self._ready),
+            self._ready.records,
+            len(self._general),
+            self._record is not None,
+            self._monitor.turnaround if self._monitor.turnaround is not None else self._monitor.rtt,
+            self._lanes_allowed(),
+            trial=trial,
+        )
+        for _ in range(plan.general):
+            task = group.create_task(self._run_lane(Priority.BULK), name=f"lane {self.name}")
+            self._general.add(task)
+        if plan.record:
+            self._record = group.create_task(self._run_lane(Priority.RECORD), name=f"records {self.name}")
+
+    def _lanes_allowed(self) -> int:
+        if self._lane_cap is not None:
+            lanes, until = self._lane_cap
+            if self._clock() < until:
+                return min(lanes, self._max_lanes)
+            self._lane_cap = None
+        return self._max_lanes
+
+    async def _run_lane(self, most: Priority) -> None:
+        lane = _Lane(self, most)
+        try:
+            await self._transport.send(lane)
+        except DeliveryFailure as trouble:
+            self._link_trouble(trouble)
+        finally:
+            if most is Priority.RECORD:
+                self._record = None
+            else:
+                self._general -= {asyncio.current_task()}
+            for job in lane.taken.values():
+                self._on_wire -= 1
+                self._record_outcome(PutBack(job.delivery.number, 0.0, "stopped while it was sent", False))
+            self._settling.set()
+            self._wake.set()
+
+    def _link_trouble(self, trouble: DeliveryFailure) -> None:
+        if trouble.cause == Cause.REJECTED_TRANSIENT and len(self._lanes()) > 1:
+            # The peer serves our other associations: it has had enough of them, that is all.
+            self._lane_cap = (len(self._lanes()) - 1, self._clock() + self._policy.lane_cap_hold)
+            return
+        self._link_down(trouble)
+
+    def _link_down(self, trouble: DeliveryFailure) -> None:
+        self._breaker.link_failed(self._clock(), Cause(trouble.cause), trouble.reason)
+        self._suspects.absolve()
+        self._publish(self._monitor.failed(self._wall_clock(), trouble.reason))
+
+    async def _probe_once(self) -> None:
+        try:
+            rtt = await self._transport.probe()
+        except DeliveryFailure as trouble:
+            self._link_down(trouble)
+        else:
+            self._breaker.probe_succeeded()
+            flowing = self._breaker.state is Circuit.CLOSED
+            self._publish(self._monitor.probed(self._wall_clock(), rtt, flowing=flowing))
+            self.work_arrived()
+        finally:
+            self._probe = None
+            self._wake.set()
+
+    # --- what a lane asks and tells ------------------------------------------------------------------
+
+    def offer(self, most: Priority) -> Job | None:
+        """The job a lane may take now. None while the circuit is open, on a pause, and while stopping."""
+        if self._stopping or self._paused or self._breaker.state is Circuit.OPEN:
+            return None
+        if self._breaker.state is Circuit.TRIAL and self._unsettled:
+            return None
+        return self._ready.first(most)
+
+    def in_sight(self, most: Priority) -> Sequence[Job]:
+        """The jobs a lane might take."""
+        return self._ready.upcoming(most) if self.offer(most) is not None else ()
+
+    def hand_over(self) -> Job:
+        """Give the best job away; it is on the wire now."""
+        job = self._ready.pop()
+        self._on_wire += 1
+        self._unsettled += 1
+        if len(self._ready) <= self._policy.claim_objects // 2:
+            self._wake.set()
+        return job
+
+    def on_outcome(self, job: Job, outcome: Receipt | DeliveryFailure, seconds: float) -> None:
+        """A job came to an end: judge it, tell everybody who must know, and hand it to the journal."""
+        number = job.delivery.number
+        self._on_wire -= 1
+        if isinstance(outcome, Receipt):
+            self._breaker.accepted()
+            self._suspects.accepted(number)
+            self._publish(self._monitor.passed(self._wall_clock(), job.object.size, seconds))
+            self._record_outcome(Accepted(number, outcome))
+            self._tell(
+                job, seconds, "accepted", outcome.status, outcome.transfer_syntax_uid, "", counted=True
+            )
+        else:
+            self._failed(job, outcome, seconds)
+
+    def _failed(self, job: Job, trouble: DeliveryFailure, seconds: float) -> None:
+        cause = Cause(trouble.cause)
+        rule = POLICY[cause]
+        number = job.delivery.number
+        poisonous = rule.strike is not Strike.NONE and self._suspects.struck(number, rule.strike)
+        verdict = judge(
+            cause,
+            attempts=job.delivery.attempts + 1,
+            strikes=self._suspects.strikes(number),
+            poisonous=poisonous,
+            policy=self._policy,
+            rng=self._rng,
+        )
+        held = isinstance(verdict, Held)
+        now = self._wall_clock()
+        paused = self._breaker.object_failed(self._clock(), number, cause, trouble.reason, held=held)
+        if trouble.link or rule.strike is not Strike.NONE or rule.pauses or paused:
+            self._publish(self._monitor.troubled(now, trouble.reason, paused=paused))
+        elif trouble.status is not None:
+            self._publish(self._monitor.answered(now))
+        words = (
+            f"{trouble.reason}; the destination says: {trouble.detail}" if trouble.detail else trouble.reason
+        )
+        if isinstance(verdict, Held):
+            self._suspects.forget(number)
+            if verdict.cause is Cause.POISON:
+                words = f"every time this object is sent, while others pass: {words}"
+            self._record_outcome(Hold(number, words, verdict.cause.value))
+            self._tell(job, seconds, "held", trouble.status, "", trouble.reason, counted=True)
+            self._alarm(job, verdict.cause, trouble.reason)
+        else:
+            if cause is Cause.LOCAL:
+                self._alarm(job, cause, trouble.reason)
+            not_before = now + verdict.delay if verdict.delay else 0.0
+            self._record_outcome(PutBack(number, not_before, words, verdict.counts))
+            self._tell(job, seconds, "retry", trouble.status, "", trouble.reason, counted=verdict.counts)
+        self._wake.set()
+
+    # --- telling -------------------------------------------------------------------------------------
+
+    def _record_outcome(self, settlement: Settlement) -> None:
+        self._outcomes.append(settlement)
+        self._settling.set()
+
+    def _tell(
+        self,
+        job: Job,
+        seconds: float,
+        outcome: str,
+        status: int | None,
+        transfer_syntax_uid: str,
+        reason: str,
+        *,
+        counted: bool,
+    ) -> None:
+        stored = job.object
+        self._notices.publish(
+            DeliverySettled(
+                delivery=job.delivery.number,
+                object_number=stored.number,
+                destination=self.name,
+                sop_class_uid=stored.instance.sop_class_uid,
+                transfer_syntax_uid=transfer_syntax_uid or stored.instance.transfer_syntax_uid,
+                priority=stored.priority.label,
+                size=stored.size,
+                seconds=seconds,
+                attempts=job.delivery.attempts + counted,
+                outcome=outcome,
+                status=status,
+                reason=reason,
+            )
+        )
+
+    def _alarm(self, job: Job, cause: Cause, reason: str) -> None:
+        if cause is Cause.DAMAGED:
+            code, todo = (
+                "object-damaged",
+                "is held: check the disk, and have the console send the object again",
+            )
+        elif cause is Cause.LOCAL:
+            code, todo = "delivery-local-trouble", "is tried again later: check the disk"
+        else:
+            code, todo = "delivery-held", "is held: look at it with `queue show`, then retry or discard it"
+        text = f"delivery {job.delivery.number} to {self.name} {todo} ({reason})"
+        self._notices.publish(Alarm(code, text, job.object.number))
+
+    def _publish(self, notice: Notice | None) -> None:
+        if notice is not None:
+            self._notices.publish(notice)
+
+    # --- the end -------------------------------------------------------------------------------------
+
+    async def _wind_up(self) -> None:
+        if self._probe is not None:
+            self._probe.cancel()
+        lanes = self._lanes()
+        if lanes:
+            _, late = await asyncio.wait(lanes, timeout=self._policy.drain)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+        await self._transport.close()
+        self._put_back_ready()
+        self._settling.set()

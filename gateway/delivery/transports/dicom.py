@@ -1,0 +1,366 @@
+"""Storage SCU: objects to a standard DICOM peer, plain or over TLS (PS3.4 annex B).
+
+Warm associations are kept for `idle_hold` seconds. An association proposes what is waiting and what was
+sent to
+this peer lately, so that it stays useful; when it lacks a context for what comes next, another one is opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+
+from gateway.association.errors import (
+    AssociateRejectedError,
+    AssociationAborted,
+    AssociationLost,
+    ConnectFailed,
+    ProtocolViolation,
+    ResponseTimeout,
+)
+from gateway.association.pool import AssociationPool
+from gateway.association.requestor import RequestorAssociation, RequestorTimeouts, open_association
+from gateway.association.tls import client_context
+from gateway.delivery import transcode
+from gateway.delivery.capabilities import Capabilities
+from gateway.delivery.classification import Cause, classify_status, failure
+from gateway.delivery.convert import Converter
+from gateway.delivery.policy import DeliveryPolicy
+from gateway.delivery.receipt import make_receipt, printable
+from gateway.delivery.source import CheckedSource, Damaged, InlineSource, Reading
+from gateway.delivery.transcode import NotConvertible
+from gateway.delivery.transports import Work
+from gateway.delivery.transports.contexts import Pair, Proposal, covers, learned, propose
+from gateway.dicom.command import Command
+from gateway.dicom.negotiation import MAX_CONTEXTS, ProposedContext
+from gateway.dicom.sop_classes import VERIFICATION
+from gateway.dicom.sop_classes import name as name_of
+from gateway.errors import DeliveryFailure, LocalError, PeerError
+from gateway.model import AETitle, Instance, Peer, Receipt
+from gateway.notices import Notices
+from gateway.spool import Job
+
+_ENDINGS: tuple[tuple[type[PeerError], Cause], ...] = (
+    (AssociationAborted, Cause.ABORTED),
+    (AssociationLost, Cause.LOST),
+    (ResponseTimeout, Cause.TIMEOUT),
+    (ProtocolViolation, Cause.VIOLATION),
+)
+
+
+class _Channel:
+    """An open association, and what was proposed on it."""
+
+    def __init__(self, association: RequestorAssociation, proposal: Proposal) -> None:
+        self.association = association
+        self.proposal = proposal
+        self.warm = False  # it waited in the pool, and nothing was answered since
+        self.spoiled = False  # we aborted it for the sake of one object; the others on it are not to blame
+
+    @property
+    def usable(self) -> bool:
+        return self.association.established
+
+    async def release(self) -> None:
+        await self.association.release()
+
+    def abort(self) -> None:
+        self.association.abort()
+
+    def covers(self, job: Job) -> bool:
+        pair = _pair(job)
+        possible = bool(_targets(pair[1]))
+        return covers(self.proposal, self.association.contexts, pair, convertible=possible)
+
+    def accepted_for(self, sop_class: str) -> set[str]:
+        contexts = self.association.contexts.values()
+        return {c.transfer_syntax for c in contexts if c.abstract_syntax == sop_class and c.as_scu}
+
+
+class DicomTransport:
+    """The Transport (see transports/__init__.py) to one DICOM peer."""
+
+    def __init__(
+        self,
+        peer: Peer,
+        *,
+        calling_ae: AETitle,
+        open_data: Callable[[int], Reading],
+        capabilities: Capabilities,
+        work_dir: Path,
+        executor: Executor,
+        notices: Notices,
+        policy: DeliveryPolicy | None = None,
+        timeouts: RequestorTimeouts | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Reads and conversions run on `executor`; temporary files of conversions are in `work_dir`."""
+        self._peer = peer
+        self._calling_ae = calling_ae
+        self._open_data = open_data
+        self._capabilities = capabilities
+        self._executor = executor
+        self._notices = notices
+        self._policy = policy or DeliveryPolicy()
+        self._timeouts = timeouts or RequestorTimeouts()
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._pool: AssociationPool[_Channel] = AssociationPool(self._policy.idle_hold)
+        self._converter = Converter(open_data, work_dir, self._policy, executor)
+        self._open = 0  # associations in use or being opened
+
+    # --- the contract --------------------------------------------------------------------------------
+
+    async def send(self, work: Work) -> None:
+        """See Transport."""
+        while (job := work.first()) is not None:
+            channel = self._pool.take(functools.partial(_Channel.covers, job=job))
+            self._open += 1
+            try:
+                if channel is None:
+                    pairs = [_pair(job) for job in work.upcoming()]
+                    channel = await self._associate(self._proposal(pairs))
+                else:
+                    channel.warm = True
+                try:
+                    await self._use(channel, work)
+                except BaseException:
+                    channel.abort()
+                    raise
+                self._pool.give_back(channel)
+            finally:
+                self._open -= 1
+
+    async def probe(self) -> float | None:
+        """TCP, TLS, association, C-ECHO. See Transport.
+
+        What is usually sent is proposed too: an association that comes about is ready for the objects that
+        wait. A peer that accepts the association but not Verification is alive all the same.
+        """
+        plan = self._proposal(())
+        contexts = ((VERIFICATION, (transcode.IMPLICIT_LE,)), *plan.contexts[: MAX_CONTEXTS - 1])
+        channel = await self._associate(Proposal(contexts, plan.pairs, plan.fallbacks))
+        rtt = None
+        if any(c.abstract_syntax == VERIFICATION for c in channel.association.contexts.values()):
+            started = self._clock()
+            try:
+                await channel.association.c_echo()
+            except PeerError as error:
+                raise failure(Cause.NO_ASSOCIATION, f"C-ECHO failed: {error}") from error
+            rtt = self._clock() - started
+        self._pool.give_back(channel)
+        return rtt
+
+    async def close(self) -> None:
+        """See Transport."""
+        await self._pool.close()
+
+    # --- opening -------------------------------------------------------------------------------------
+
+    def _proposal(self, needed: Sequence[Pair]) -> Proposal:
+        destination = self._peer.name
+        self._capabilities.sending(destination, needed)
+        return propose(
+            needed,
+            self._capabilities.sent_to(destination),
+            lambda sop_class: self._capabilities.accepted_by(destination, sop_class),
+            _targets,
+        )
+
+    async def _associate(self, proposal: Proposal) -> _Channel:
+        while len(self._pool) and self._open + len(self._pool) > self._peer.max_associations:
+            await self._pool.release_oldest()
+        contexts = [
+            ProposedContext(2 * index + 1, abstract_syntax, syntaxes)
+            for index, (abstract_syntax, syntaxes) in enumerate(proposal.contexts)
+        ]
+        try:
+            association = await open_association(
+                self._peer,
+                contexts,
+                calling_ae=self._calling_ae,
+                notices=self._notices,
+                timeouts=self._timeouts,
+                tls_context=client_context(self._peer.tls) if self._peer.tls else None,
+                max_outstanding=self._policy.window,
+            )
+        except LocalError as error:
+            # Our own certificate cannot be read: no other destination is to suffer from that.
+            raise failure(Cause.TLS, str(error)) from error
+        except PeerError as error:
+            raise _why_not(error) from error
+        self._capabilities.learn(self._peer.name, learned(proposal, association.contexts))
+        await self._capabilities.save()
+        return _Channel(association, proposal)
+
+    # --- sending -------------------------------------------------------------------------------------
+
+    async def _use(self, channel: _Channel, work: Work) -> None:
+        """Send over one association, as many at a time as the peer agreed to, until something else is needed.
+
+        The next object is taken only when the one before has left completely, so that a record waits for one
+        object at most, whatever the window.
+        """
+        window = channel.association.max_outstanding
+        on_wire: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                job = work.first()
+                if job is not None and channel.usable and channel.covers(job) and len(on_wire) < window:
+                    work.take()
+                    if window == 1:
+                        await self._carry(channel, job, work, None)
+                        continue
+                    left = asyncio.Event()
+                    on_wire.add(asyncio.create_task(self._carry(channel, job, work, left)))
+                    await left.wait()
+                elif not on_wire:
+                    return
+                else:
+                    await asyncio.wait(on_wire, return_when=asyncio.FIRST_COMPLETED)
+                for task in [task for task in on_wire if task.done()]:
+                    on_wire.discard(task)
+                    task.result()
+        finally:
+            for task in on_wire:
+                task.cancel()
+            if on_wire:
+                await asyncio.wait(on_wire)
+
+    async def _carry(self, channel: _Channel, job: Job, work: Work, left: asyncio.Event | None) -> None:
+        """Send one object and settle it. `left` is set when the next one may follow."""
+        started = self._clock()
+        outcome: Receipt | DeliveryFailure
+        try:
+            outcome = await self._store(channel, job, left)
+        except DeliveryFailure as trouble:
+            outcome = trouble
+        finally:
+            if left is not None:
+                left.set()
+        work.settled(job, outcome, self._clock() - started)
+
+    async def _store(self, channel: _Channel, job: Job, left: asyncio.Event | None) -> Receipt:
+        stored = job.object
+        sop_class, syntax = _pair(job)
+        digest = stored.digest
+        source: CheckedSource | InlineSource
+        try:
+            context_id = channel.association.context_for(sop_class, syntax)
+            if context_id is None:
+                syntax = _target(channel, sop_class, syntax)
+                converted = await self._converter.convert(job, syntax)
+                source, digest = converted.source, converted.digest
+                context_id = channel.association.context_for(sop_class, syntax)
+            elif job.data is not None:
+                source = InlineSource(job.data, digest)
+            else:
+                reader = functools.partial(self._open_data, stored.number)
+                source = CheckedSource(stored.size, digest, reader, self._executor)
+        except NotConvertible as error:
+            raise failure(
+                Cause.NOT_CONVERTIBLE,
+                f"the destination refuses {name_of(_pair(job)[1])}, and there is no converting it: {error}",
+            ) from error
+        except Damaged as error:
+            raise failure(Cause.DAMAGED, str(error)) from error
+        except LocalError as error:
+            raise failure(Cause.LOCAL, str(error)) from error
+        if context_id is None:  # the association ended while we converted
+            raise failure(Cause.STALE, "the association ended before the object was sent")
+        if left is not None:
+            source.sent = left
+        instance = Instance(sop_class, stored.instance.sop_instance_uid, syntax)
+        response = await self._exchange(channel, context_id, instance, source)
+        return self._receipt(channel, instance, response, digest)
+
+    async def _exchange(
+        self, channel: _Channel, context_id: int, instance: Instance, source: CheckedSource | InlineSource
+    ) -> Command:
+        try:
+            response = await channel.association.c_store(context_id, instance, source)
+        except Damaged as error:
+            channel.spoiled = True
+            raise failure(Cause.DAMAGED, str(error)) from error
+        except LocalError as error:
+            channel.spoiled = True
+            channel.abort()
+            raise failure(Cause.LOCAL, str(error)) from error
+        except PeerError as error:
+            if channel.spoiled or (
+                channel.warm and not isinstance(error, ResponseTimeout | ProtocolViolation)
+            ):
+                raise failure(Cause.STALE, f"the association had ended: {error}") from error
+            cause = next((cause for kind, cause in _ENDINGS if isinstance(error, kind)), Cause.LOST)
+            if cause is Cause.TIMEOUT and not source.sent.is_set():
+                cause = Cause.LOST  # it did not even take the object: that is the link
+            raise failure(cause, str(error)) from error
+        channel.warm = False
+        return response
+
+    def _receipt(self, channel: _Channel, instance: Instance, response: Command, digest: bytes) -> Receipt:
+        answered = response.affected_sop_instance_uid
+        if answered and answered != instance.sop_instance_uid:
+            channel.spoiled = True
+            channel.abort()
+            raise failure(Cause.VIOLATION, "the destination answered for another object than the one sent")
+        status = response.status
+        if status is None:
+            channel.spoiled = True
+            channel.abort()
+            raise failure(Cause.VIOLATION, "the destination answered without a status")
+        meaning = classify_status(status, self._policy)
+        comment = printable(response.error_comment or "")
+        if meaning.cause is not None:
+            raise failure(meaning.cause, meaning.words, status=status, detail=comment)
+        return make_receipt(
+            self._peer.name,
+            status,
+            comment,
+            transfer_syntax_uid=instance.transfer_syntax_uid,
+            digest=digest,
+            at=self._wall_clock(),
+        )
+
+
+def _pair(job: Job) -> Pair:
+    instance = job.object.instance
+    return instance.sop_class_uid, instance.transfer_syntax_uid
+
+
+@functools.cache
+def _targets(syntax: str) -> tuple[str, ...]:
+    return transcode.targets(syntax)
+
+
+def _target(channel: _Channel, sop_class: str, syntax: str) -> str:
+    """The accepted transfer syntax to convert to. Raises DeliveryFailure, in words, when there is none."""
+    accepted = channel.accepted_for(sop_class)
+    if not accepted:
+        raise failure(Cause.NO_CONTEXT, f"the destination does not accept {name_of(sop_class)}")
+    possible = [target for target in _targets(syntax) if target in accepted]
+    if not possible:
+        names = ", ".join(sorted(map(name_of, accepted)))
+        raise failure(
+            Cause.NO_CONTEXT,
+            f"the destination accepts {name_of(sop_class)} only as {names}, and there is no lossless way "
+            f"to that from {name_of(syntax)} here",
+        )
+    return possible[0]
+
+
+def _why_not(error: PeerError) -> DeliveryFailure:
+    """Classify why no association came about."""
+    if isinstance(error, AssociateRejectedError):
+        cause = Cause.REJECTED_PERMANENT if error.permanent else Cause.REJECTED_TRANSIENT
+        return failure(cause, f"the destination rejects the association: {error.words}")
+    if isinstance(error, ConnectFailed) and error.phase in ("resolve", "tcp"):
+        return failure(Cause.UNREACHABLE, error.words)
+    if isinstance(error, ConnectFailed) and error.phase == "tls":
+        return failure(Cause.TLS, f"TLS: {error.words}")
+    return failure(Cause.NO_ASSOCIATION, str(error))
