@@ -7,11 +7,11 @@ service needs all three together.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from gateway.dicom.command import NO_DATA_SET, Command, CommandField, decode
 from gateway.dicom.errors import PeerProtocolError
 from gateway.dicom.events import CommandReceived, DataReceived, DataSetFragment, Message
+from gateway.dicom.limits import MessageLimits
 from gateway.dicom.messages import (
     SubOperations,
     c_cancel_rq,
@@ -78,14 +78,6 @@ __all__ = [
     "n_set_rsp",
     "response",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class MessageLimits:
-    """What one association's unfinished messages may hold."""
-
-    max_command_length: int = 65536  # bytes of one command set
-    max_open_messages: int = 16  # messages begun and not complete, on different contexts
 
 
 class MessageReader:

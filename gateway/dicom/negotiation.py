@@ -11,19 +11,37 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from gateway.dicom.limits import DEFAULT_MAX_PDU_LENGTH, MAX_CONTEXTS, NegotiationLimits
 from gateway.model import AETitle
+
+__all__ = [
+    "APPLICATION_CONTEXT",
+    "DEFAULT_MAX_PDU_LENGTH",
+    "MAX_CONTEXTS",
+    "STORAGE_EXTENDED_ANSWER",
+    "AcceptedContext",
+    "AcceptorPolicy",
+    "AssociateAccept",
+    "AssociateRequest",
+    "CommonExtended",
+    "ContextAnswer",
+    "ContextResult",
+    "NegotiationLimits",
+    "ProposedContext",
+    "Rejection",
+    "UserIdentity",
+    "narrower_window",
+    "negotiate",
+    "refusal",
+    "settle",
+    "split_contexts",
+]
 
 APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
 """The one DICOM application context name (PS3.7 A.2.1)."""
 
-MAX_CONTEXTS: Final = 128
-"""Presentation context IDs are the odd numbers 1 to 255 (PS3.8 9.3.2.2)."""
-
-DEFAULT_MAX_PDU_LENGTH: Final = 131072
-"""What we announce: the longest P-DATA-TF variable field we take, in bytes."""
-
 STORAGE_EXTENDED_ANSWER: Final = bytes((2, 0, 3, 0, 0, 0))
-"""Storage SCP (PS3.4 B.3.1): level 2, keeps every attribute; signature level 3, bit-preserving; no coercion."""
+"""Storage SCP, PS3.4 B.3.1: level 2 keeps every attribute, signature level 3 every bit; no coercion."""
 
 
 class ContextResult(enum.IntEnum):
@@ -141,18 +159,6 @@ class Rejection:
     source: int
     diagnostic: int
     words: str
-
-
-@dataclass(frozen=True, slots=True)
-class NegotiationLimits:
-    """Bounds on what one A-ASSOCIATE PDU may carry; beyond any of them the PDU is invalid."""
-
-    max_contexts: int = MAX_CONTEXTS
-    max_transfer_syntaxes: int = 64  # in one presentation context; some 50 are defined
-    max_uid_length: int = 64  # PS3.5 9.1, before padding
-    max_user_items: int = 1024  # sub-items of the user information, of all kinds together
-    max_related_general: int = 64  # in one common extended negotiation
-    min_pdu_length: int = 128  # a peer that takes less (and not 0, "any") could make us send a PDU per byte
 
 
 @dataclass(frozen=True, slots=True)

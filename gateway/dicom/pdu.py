@@ -8,6 +8,9 @@ from __future__ import annotations
 import struct
 from typing import Final
 
+from gateway.dicom.errors import PeerProtocolError
+from gateway.dicom.limits import UpperLayerLimits
+
 Buffer = bytes | bytearray | memoryview
 """Something with a length in bytes that can be written as it is; a memoryview has format B."""
 
@@ -78,6 +81,26 @@ _REJECT_DIAGNOSTICS: Final = {
     (3, 1): "temporary congestion",
     (3, 2): "local limit exceeded",
 }
+
+
+_VARIABLE: Final = frozenset({ASSOCIATE_RQ, ASSOCIATE_AC, P_DATA})
+
+
+def check_header(kind: int, length: int, limits: UpperLayerLimits) -> None:
+    """Judge a PDU by type and length alone, before any of its variable field is buffered.
+
+    Raises PeerProtocolError: after it, where the next PDU begins cannot be known.
+    """
+    name = PDU_NAMES.get(kind)
+    if name is None:
+        raise PeerProtocolError(f"PDU type 0x{kind:02X} does not exist", reason=REASON_UNRECOGNISED_PDU)
+    if kind in _VARIABLE:
+        fits = length <= (limits.max_pdu_length if kind == P_DATA else limits.max_associate_length)
+    else:
+        fits = length == FIXED_LENGTH
+    if not fits:
+        words = f"an {name} PDU of {length} bytes is not acceptable"
+        raise PeerProtocolError(words, reason=REASON_INVALID_PARAMETER)
 
 
 def data_header(context_id: int, is_command: bool, is_last: bool, length: int) -> bytes:

@@ -119,6 +119,19 @@ _ROWS: Final[dict[int, dict[str, tuple[int, ...]]]] = {
     19: {"AA-1": (2,), "AA-8": (3, 5, 6, 7, 8, 9, 10, 11, 12), "AA-7": (13,)},
 }
 
+EVENT_OF_PDU: Final[Mapping[int, Evt]] = MappingProxyType(
+    {
+        0x01: Evt.ASSOCIATE_RQ_PDU,
+        0x02: Evt.ASSOCIATE_AC_PDU,
+        0x03: Evt.ASSOCIATE_RJ_PDU,
+        0x04: Evt.DATA_PDU,
+        0x05: Evt.RELEASE_RQ_PDU,
+        0x06: Evt.RELEASE_RP_PDU,
+        0x07: Evt.ABORT_PDU,
+    }
+)
+"""What the arrival of a valid PDU of each type is."""
+
 TRANSITIONS: Final[Mapping[tuple[Evt, State], Action]] = MappingProxyType(
     {
         (Evt(row), State(column)): Action(action)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Final
 
 from gateway.dicom import associate_pdu, negotiation, pdu
@@ -37,52 +37,17 @@ from gateway.dicom.events import (
     ReleaseConfirmed,
     ReleaseRequested,
 )
-from gateway.dicom.negotiation import (
-    AcceptedContext,
-    AssociateAccept,
-    AssociateRequest,
-    NegotiationLimits,
-)
-from gateway.dicom.receive_buffer import ReceiveBuffer
-from gateway.dicom.state_table import TRANSITIONS, Action, Evt, Role, State
+from gateway.dicom.frames import FrameReader
+from gateway.dicom.limits import UpperLayerLimits
+from gateway.dicom.negotiation import AcceptedContext, AssociateAccept, AssociateRequest
+from gateway.dicom.state_table import EVENT_OF_PDU, TRANSITIONS, Action, Evt, Role, State
 
 __all__ = ["TRANSITIONS", "Action", "Evt", "Role", "State", "UpperLayer", "UpperLayerLimits"]
 
 _PDV = struct.Struct(">IBB")
-_LENGTH = struct.Struct(">I")
 _DATA_STATES: Final = (State.STA6, State.STA7)
-_EVENT_OF_PDU: Final = {
-    pdu.ASSOCIATE_RQ: Evt.ASSOCIATE_RQ_PDU,
-    pdu.ASSOCIATE_AC: Evt.ASSOCIATE_AC_PDU,
-    pdu.ASSOCIATE_RJ: Evt.ASSOCIATE_RJ_PDU,
-    pdu.P_DATA: Evt.DATA_PDU,
-    pdu.RELEASE_RQ: Evt.RELEASE_RQ_PDU,
-    pdu.RELEASE_RP: Evt.RELEASE_RP_PDU,
-    pdu.ABORT: Evt.ABORT_PDU,
-}
 _NO_REQUEST: Final = AssociateRequest("", "", ())
 _REFUSALS: Final = frozenset({Action.AA_1, Action.AA_6, Action.AA_7, Action.AA_8})
-
-
-@dataclass(frozen=True, slots=True)
-class UpperLayerLimits:
-    """Everything a peer can make one association hold or do, in bytes unless said otherwise."""
-
-    max_pdu_length: int = negotiation.DEFAULT_MAX_PDU_LENGTH  # P-DATA-TF variable field: announced, enforced
-    max_associate_length: int = 262144  # A-ASSOCIATE-RQ and -AC: 128 contexts of 40 transfer syntaxes fit
-    max_send_length: int = 131072  # P-DATA-TF that we send, however much more the peer would take
-    max_pdvs: int = 1024  # number of PDVs in one PDU
-    initial_buffer: int = 4096  # of every connection, and again after `trim()`
-    read_ahead: int = 65536  # beyond the longest PDU, so that one read can take the start of the next
-    negotiation: NegotiationLimits = field(default_factory=NegotiationLimits)
-
-
-@dataclass(frozen=True, slots=True)
-class _Fault:
-    """Why the peer's PDU cannot be taken: the A-ABORT reason, and words."""
-
-    reason: int
-    words: str
 
 
 class UpperLayer:
@@ -94,16 +59,13 @@ class UpperLayer:
     """
 
     __slots__ = (
-        "_announced",
         "_answer_kept",
-        "_buffer",
         "_contexts",
-        "_deaf",
         "_echo",
-        "_need",
+        "_frames",
+        "_max_data",
         "_output",
         "_request",
-        "_skip",
         "artim_wanted",
         "close_wanted",
         "limits",
@@ -119,12 +81,8 @@ class UpperLayer:
         self.artim_wanted = False
         self.close_wanted = False
         self.max_fragment = 0  # bytes that fit into one PDV; known once established
-        self._buffer = ReceiveBuffer(
-            self.limits.initial_buffer, pdu.HEADER_LENGTH + self.limits.max_associate_length
-        )
-        self._need = pdu.HEADER_LENGTH  # how long the PDU at the start of the buffer is, as far as known
-        self._skip = 0  # bytes of a refused PDU that have not arrived yet
-        self._deaf = False  # nothing that arrives can matter or be understood any more
+        self._frames = FrameReader(self.limits.initial_buffer, self.limits.max_associate_length)
+        self._max_data = self.limits.max_pdu_length
         self._output: list[pdu.Buffer] = []
         self._contexts: Mapping[int, AcceptedContext] = {}
         self._request = _NO_REQUEST  # ours or the peer's, from Sta3 and Sta4 on
@@ -150,50 +108,35 @@ class UpperLayer:
 
         Ends the validity of every memoryview handed out before.
         """
-        return self._buffer.writable(self._need)
+        return self._frames.writable()
 
     def received(self, count: int) -> list[Event]:
         """`count` bytes were written into `buffer()`: say what they mean."""
-        if self.state in (State.STA1, State.STA4) and not self._deaf:
+        frames = self._frames
+        if self.state in (State.STA1, State.STA4) and not frames.deaf:
             raise LocalProtocolError("bytes cannot arrive before the transport is connected")
-        buffer = self._buffer
-        buffer.wrote(count)
+        frames.wrote(count)
         events: list[Event] = []
-        while not self._deaf:
-            if self._skip:
-                skipped = min(self._skip, buffer.end - buffer.start)
-                buffer.start += skipped
-                self._skip -= skipped
-            start = buffer.start
-            available = buffer.end - start
-            if self._skip or available < pdu.HEADER_LENGTH:
-                self._need = pdu.HEADER_LENGTH
-                return events
-            kind = buffer.data[start]
-            length = _LENGTH.unpack_from(buffer.data, start + 2)[0]
-            total = pdu.HEADER_LENGTH + length
-            if kind == pdu.P_DATA and self.state in _DATA_STATES and length <= self.limits.max_pdu_length:
-                if available < total:
-                    self._need = total
-                    return events
-                buffer.start = start + total
-                self._data(start + pdu.HEADER_LENGTH, start + total, events)
-            elif self._refused(kind, length, events):
-                buffer.start = start + pdu.HEADER_LENGTH
-                self._skip = length
-            elif available < total:
-                self._need = total
-                return events
+        while (header := frames.header()) is not None:
+            kind, length = header
+            is_data = kind == pdu.P_DATA and length <= self._max_data and self.state in _DATA_STATES
+            if not is_data and self._refused(kind, length, events):
+                frames.skip(length)
+                continue
+            body = frames.body(length)
+            if body is None:
+                break
+            if is_data:
+                self._data(body, events)
             else:
-                buffer.start = start + total
-                self._pdu(kind, bytes(buffer.view[start + pdu.HEADER_LENGTH : start + total]), events)
-        buffer.clear()
-        buffer.trim()
-        self._need = pdu.HEADER_LENGTH
+                self._pdu(kind, bytes(body), events)
         return events
 
     def receive(self, data: pdu.Buffer) -> list[Event]:
-        """Copy `data` through `buffer()`; only the memoryviews of the last copy stay valid, so for tests."""
+        """Copy `data` through `buffer()`, in as many steps as it takes, and the data of the events out again.
+
+        For bytes that are in memory already; a transport reads into `buffer()` and copies nothing.
+        """
         events: list[Event] = []
         view = memoryview(data)
         while True:
@@ -201,7 +144,12 @@ class UpperLayer:
             count = min(len(room), len(view))
             room[:count] = view[:count]
             view = view[count:]
-            events += self.received(count)
+            events += [
+                replace(event, data=memoryview(bytes(event.data)))
+                if isinstance(event, DataReceived)
+                else event
+                for event in self.received(count)
+            ]
             if not view:
                 return events
 
@@ -219,17 +167,17 @@ class UpperLayer:
 
     def trim(self) -> None:
         """Return the receive buffer's memory between bursts; call it when the association has been quiet."""
-        self._buffer.trim()
+        self._frames.trim()
 
     @property
     def buffer_size(self) -> int:
         """Bytes of memory the receive buffer holds at present."""
-        return self._buffer.capacity
+        return self._frames.size
 
     @property
     def partial(self) -> bool:
         """True while a PDU has begun to arrive and is not complete: what a per-PDU deadline watches."""
-        return bool(self._skip) or self._buffer.end > self._buffer.start
+        return self._frames.partial
 
     def output(self) -> list[pdu.Buffer]:
         """Take what is to be written, in order."""
@@ -313,74 +261,57 @@ class UpperLayer:
 
     def _refused(self, kind: int, length: int, events: list[Event]) -> bool:
         """Act on a header alone where that is enough to know; True when it has been dealt with."""
-        name = pdu.PDU_NAMES.get(kind)
-        if name is None:
-            self._invalid(
-                _Fault(pdu.REASON_UNRECOGNISED_PDU, f"PDU type 0x{kind:02X} does not exist"), events
-            )
-            self._deaf = True
+        try:
+            pdu.check_header(kind, length, self.limits)
+        except PeerProtocolError as error:
+            self._refuse(Evt.INVALID_PDU, error.reason, str(error), events)
+            self._frames.deaf = True
             return True
-        if length > self._allowed(kind) or (kind not in _VARIABLE and length != pdu.FIXED_LENGTH):
-            words = f"an {name} PDU of {length} bytes is not acceptable"
-            self._invalid(_Fault(pdu.REASON_INVALID_PARAMETER, words), events)
-            self._deaf = True
-            return True
-        event = _EVENT_OF_PDU[kind]
+        event = EVENT_OF_PDU[kind]
         if TRANSITIONS[event, self.state] not in _REFUSALS:
             return False
-        self._refuse(event, _Fault(pdu.REASON_UNEXPECTED_PDU, f"an unexpected {name} PDU came"), events)
+        words = f"an unexpected {pdu.PDU_NAMES[kind]} PDU came"
+        self._refuse(event, pdu.REASON_UNEXPECTED_PDU, words, events)
         return True
 
-    def _allowed(self, kind: int) -> int:
-        if kind == pdu.P_DATA:
-            return self.limits.max_pdu_length
-        return self.limits.max_associate_length if kind in _VARIABLE else pdu.FIXED_LENGTH
-
-    def _invalid(self, fault: _Fault, events: list[Event]) -> None:
-        self._refuse(Evt.INVALID_PDU, fault, events)
-
-    def _refuse(self, event: Evt, fault: _Fault, events: list[Event]) -> None:
+    def _refuse(self, event: Evt, reason: int, words: str, events: list[Event]) -> None:
         action = TRANSITIONS[event, self.state]
         if action is Action.AA_1:
             self._output.append(pdu.encode_abort(pdu.ABORT_BY_USER, pdu.REASON_NOT_SPECIFIED))
-            events.append(Aborted(pdu.ABORT_BY_USER, pdu.REASON_NOT_SPECIFIED, False, fault.words))
+            events.append(Aborted(pdu.ABORT_BY_USER, pdu.REASON_NOT_SPECIFIED, False, words))
         elif action is Action.AA_8:
-            self._output.append(pdu.encode_abort(pdu.ABORT_BY_PROVIDER, fault.reason))
-            events.append(Aborted(pdu.ABORT_BY_PROVIDER, fault.reason, False, fault.words))
+            self._output.append(pdu.encode_abort(pdu.ABORT_BY_PROVIDER, reason))
+            events.append(Aborted(pdu.ABORT_BY_PROVIDER, reason, False, words))
         elif action is Action.AA_7:
-            self._output.append(pdu.encode_abort(pdu.ABORT_BY_PROVIDER, fault.reason))
-            self._deaf = True
+            self._output.append(pdu.encode_abort(pdu.ABORT_BY_PROVIDER, reason))
+            self._frames.deaf = True
         self._await_close()
 
-    def _data(self, offset: int, stop: int, events: list[Event]) -> None:
+    def _data(self, body: memoryview, events: list[Event]) -> None:
         """DT-2 and AR-6: a complete P-DATA-TF PDU in a state that expects it (PS3.8 9.3.5)."""
-        data, view, contexts = self._buffer.data, self._buffer.view, self._contexts
+        contexts, most = self._contexts, self.limits.max_pdvs
         found: list[Event] = []
+        offset, stop = 0, len(body)
         while stop - offset >= pdu.PDV_OVERHEAD:
-            length, context_id, control = _PDV.unpack_from(data, offset)
+            length, context_id, control = _PDV.unpack_from(body, offset)
             following = offset + 4 + length
-            if (
-                length < 2
-                or following > stop
-                or context_id not in contexts
-                or len(found) >= self.limits.max_pdvs
-            ):
+            if length < 2 or following > stop or context_id not in contexts or len(found) == most:
                 break
-            piece = view[offset + pdu.PDV_OVERHEAD : following]
+            piece = body[offset + pdu.PDV_OVERHEAD : following]
             found.append(DataReceived(context_id, bool(control & 1), bool(control & 2), piece))
             offset = following
         if offset == stop and found:
             events += found
             return
         words = "a P-DATA-TF PDU does not consist of data values on accepted contexts"
-        self._invalid(_Fault(pdu.REASON_INVALID_PARAMETER, words), events)
+        self._refuse(Evt.INVALID_PDU, pdu.REASON_INVALID_PARAMETER, words, events)
 
     def _pdu(self, kind: int, body: bytes, events: list[Event]) -> None:
-        action = TRANSITIONS[_EVENT_OF_PDU[kind], self.state]
+        action = TRANSITIONS[EVENT_OF_PDU[kind], self.state]
         try:
             _ACTIONS[action](self, body, events)
         except PeerProtocolError as error:
-            self._invalid(_Fault(error.reason, str(error)), events)
+            self._refuse(Evt.INVALID_PDU, error.reason, str(error), events)
 
     def _ae_3(self, body: bytes, events: list[Event]) -> None:
         received = associate_pdu.decode_associate_ac(body, self.limits.negotiation)
@@ -439,22 +370,20 @@ class UpperLayer:
 
     def _local(self, event: Evt, *expected: Action) -> Action:
         action = TRANSITIONS.get((event, self.state))
-        if action is None or action not in expected:
+        if action is None or action not in expected or self.close_wanted:
             raise LocalProtocolError(f"{event.name} is not possible in {self.state.name}")
         return action
 
     def _check_announced(self, length: int) -> None:
-        if not 0 < length <= self.limits.max_pdu_length:
-            raise LocalProtocolError(
-                f"a maximum PDU length of {length} must not be announced; we take {self.limits.max_pdu_length}"
-            )
+        if not 0 < length <= self._max_data:
+            raise LocalProtocolError(f"a maximum PDU length of {length} cannot be announced")
 
     def _establish(self, answer: AssociateAccept, peer_length: int) -> None:
         limits = self.limits
         length = min(peer_length or limits.max_send_length, limits.max_send_length)
         self.max_fragment = (length - pdu.PDV_OVERHEAD) & ~1  # fragments have even length (PS3.8 E.2)
         self._contexts = answer.accepted_contexts()
-        self._buffer.allow(pdu.HEADER_LENGTH + limits.max_pdu_length + limits.read_ahead)
+        self._frames.allow(limits.max_pdu_length + limits.read_ahead)
         self.state = State.STA6
 
     def _await_close(self) -> None:
@@ -465,10 +394,8 @@ class UpperLayer:
         self.state = State.STA1
         self.artim_wanted = False
         self.close_wanted = True
-        self._deaf = True
+        self._frames.deaf = True
 
-
-_VARIABLE: Final = frozenset({pdu.ASSOCIATE_RQ, pdu.ASSOCIATE_AC, pdu.P_DATA})
 
 _ACTIONS: Final[Mapping[Action, Callable[[UpperLayer, bytes, list[Event]], None]]] = {
     Action.AE_3: UpperLayer._ae_3,
