@@ -58,22 +58,6 @@ class UpperLayer:
     that of the last one, so an owner that answers an earlier event looks at `can_send` or at `state` first.
     """
 
-    __slots__ = (
-        "_answer_kept",
-        "_contexts",
-        "_echo",
-        "_frames",
-        "_max_data",
-        "_output",
-        "_request",
-        "artim_wanted",
-        "close_wanted",
-        "limits",
-        "max_fragment",
-        "role",
-        "state",
-    )
-
     def __init__(self, role: Role, limits: UpperLayerLimits | None = None) -> None:
         self.role = role
         self.limits = limits or UpperLayerLimits()
