@@ -1,0 +1,96 @@
+"""From a peer's name and port to a connected transport, with words for each way that can fail."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import os
+import socket
+import ssl
+from collections.abc import Callable
+
+from gateway.association.errors import ConnectFailed
+from gateway.association.timeouts import RequestorTimeouts
+from gateway.association.tls import words_for
+from gateway.model import Peer
+
+
+async def connect(
+    factory: Callable[[], asyncio.BaseProtocol],
+    peer: Peer,
+    *,
+    tls_context: ssl.SSLContext | None,
+    timeouts: RequestorTimeouts,
+) -> None:
+    """Connect the protocol that `factory` gives to `peer`, through TLS when there is a context.
+
+    Raises ConnectFailed, with the phase it got to.
+    """
+    loop = asyncio.get_running_loop()
+    sock = await _dial(peer, timeouts.connect)
+    if tls_context is None or peer.tls is None:
+        await loop.create_connection(factory, sock=sock)
+        return
+    try:
+        await loop.create_connection(
+            factory,
+            sock=sock,
+            ssl=tls_context,
+            server_hostname=peer.tls.server_name or peer.host,
+            ssl_handshake_timeout=timeouts.tls,
+            ssl_shutdown_timeout=timeouts.release,
+        )
+    except OSError as error:  # ssl.SSLError and TimeoutError are kinds of it
+        raise ConnectFailed("tls", words_for(error)) from error
+
+
+async def _dial(peer: Peer, patience: float) -> socket.socket:
+    """Return a connected TCP socket to `peer`, trying every address its name has."""
+    loop = asyncio.get_running_loop()
+    reason = f"the name {peer.host} has no address"
+    for family, target in await _resolve(peer, patience):
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        try:
+            async with asyncio.timeout(patience):
+                await loop.sock_connect(sock, target)
+        except TimeoutError:
+            sock.close()
+            reason = f"no answer from {peer.host} port {peer.port} within {patience:g} s"
+        except OSError as error:
+            sock.close()
+            reason = _words_for_dial(peer, error)
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise ConnectFailed("tcp", reason)
+
+
+def _words_for_dial(peer: Peer, error: OSError) -> str:
+    if error.errno == errno.ECONNREFUSED:
+        return f"nothing listens on {peer.host} port {peer.port} (connection refused)"
+    return f"cannot reach {peer.host} port {peer.port}: {os.strerror(error.errno) if error.errno else error}"
+
+
+async def _resolve(peer: Peer, patience: float) -> list[tuple[int, tuple[str, int]]]:
+    try:
+        address = ipaddress.ip_address(peer.host)
+    except ValueError:
+        pass
+    else:
+        family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+        return [(family, (peer.host, peer.port))]
+    try:
+        async with asyncio.timeout(patience):
+            found = await asyncio.get_running_loop().getaddrinfo(
+                peer.host, peer.port, type=socket.SOCK_STREAM
+            )
+    except TimeoutError:
+        raise ConnectFailed("resolve", f"looking up the name {peer.host} took too long") from None
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise ConnectFailed("resolve", f"the name {peer.host} cannot be resolved: {why}") from error
+    return [(family, (str(target[0]), int(target[1]))) for family, _, _, _, target in found]
