@@ -79,6 +79,7 @@ def test_a_traceback_keeps_to_lines_that_cannot_be_taken_for_entries() -> None:
     assert lines[-1].endswith("ValueError: first\\x0a2026-01-01T00:00:00.000Z ERROR forged (UID)")
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_what_pydicom_says_about_a_data_set_is_withheld() -> None:
     def quote() -> None:
         dataset = pydicom.Dataset()
