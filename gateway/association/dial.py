@@ -15,6 +15,9 @@ from gateway.association.timeouts import RequestorTimeouts
 from gateway.association.tls import words_for
 from gateway.model import Peer
 
+OnPhase = Callable[[str], None]
+"""Told when a phase begins: "resolve", "tcp", "tls" or "association", as in ConnectFailed."""
+
 
 async def connect(
     factory: Callable[[], asyncio.BaseProtocol],
@@ -22,16 +25,19 @@ async def connect(
     *,
     tls_context: ssl.SSLContext | None,
     timeouts: RequestorTimeouts,
+    on_phase: OnPhase | None = None,
 ) -> None:
     """Connect the protocol that `factory` gives to `peer`, through TLS when there is a context.
 
     Raises ConnectFailed, with the phase it got to.
     """
+    on_phase = on_phase or _ignore
     loop = asyncio.get_running_loop()
-    sock = await _dial(peer, timeouts.connect)
+    sock = await _dial(peer, timeouts.connect, on_phase)
     if tls_context is None or peer.tls is None:
         await loop.create_connection(factory, sock=sock)
         return
+    on_phase("tls")
     try:
         await loop.create_connection(
             factory,
@@ -45,11 +51,18 @@ async def connect(
         raise ConnectFailed("tls", words_for(error)) from error
 
 
-async def _dial(peer: Peer, patience: float) -> socket.socket:
+def _ignore(_phase: str) -> None:
+    """Nobody wants to know."""
+
+
+async def _dial(peer: Peer, patience: float, on_phase: OnPhase) -> socket.socket:
     """Return a connected TCP socket to `peer`, trying every address its name has."""
     loop = asyncio.get_running_loop()
     reason = f"the name {peer.host} has no address"
-    for family, target in await _resolve(peer, patience):
+    on_phase("resolve")
+    targets = await _resolve(peer, patience)
+    on_phase("tcp")
+    for family, target in targets:
         sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setblocking(False)
         try:

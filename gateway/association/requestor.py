@@ -17,7 +17,7 @@ from gateway.association.association import (
     VIOLATION,
     Association,
 )
-from gateway.association.dial import connect
+from gateway.association.dial import OnPhase, connect
 from gateway.association.errors import (
     AssociateRejectedError,
     AssociationAborted,
@@ -338,7 +338,7 @@ class RequestorAssociation(Association):
 
     def on_lost(self, error: Exception | None) -> None:
         """The transport is gone; while opening, a TLS alert explains it better than anything else."""
-        if isinstance(error, ssl.SSLError) and not self.opening.done():
+        if isinstance(error, ssl.SSLError):
             # With TLS 1.3 the peer judges our certificate after our side of the handshake is complete.
             self._settle_opening(ConnectFailed("tls", words_for(error)))
         super().on_lost(error)
@@ -369,13 +369,14 @@ async def open_association(
     max_outstanding: int = 1,
     user_identity: UserIdentity | None = None,
     roles: Mapping[str, tuple[bool, bool]] | None = None,
+    on_phase: OnPhase | None = None,
 ) -> RequestorAssociation:
     """Dial `peer`, propose `contexts` and return the open association, or raise why there is none.
 
     `contexts` is one batch of `negotiation.split_contexts`, 128 at most. `tls_context` comes from
     `tls.client_context` and is required when the peer has TLS material. `max_outstanding` above 1 proposes
     an asynchronous operations window; the peer decides. A peer that accepts none of the contexts still
-    gives an association, with empty `contexts`.
+    gives an association, with empty `contexts`. `on_phase` is told when each phase begins.
 
     Raises ConnectFailed, AssociateRejectedError, AssociationAborted, ProtocolViolation (all PeerError).
     """
@@ -398,7 +399,10 @@ async def open_association(
         peer,
         tls_context=tls_context,
         timeouts=timeouts,
+        on_phase=on_phase,
     )
+    if on_phase is not None:
+        on_phase("association")
     try:
         async with asyncio.timeout(timeouts.associate):
             await association.opening

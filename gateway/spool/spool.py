@@ -102,7 +102,7 @@ class Spool:
         """
         raise NotImplementedError
 
-    # what the operator sees and does
+    # what the operator sees and does; `who` is the person, and is kept in the history
 
     async def summary(self) -> SpoolSummary:
         """Count what is here; the cost depends on the number of destinations only."""
@@ -123,26 +123,28 @@ class Spool:
         """Tell all about one delivery; LocalError when there is no such number."""
         raise NotImplementedError
 
-    async def retry(self, delivery_number: int) -> Delivery:
+    async def retry(self, delivery_number: int, *, who: str = "") -> Delivery:
         """Send as soon as possible: a waiting or held one now, an accepted one again (bytes permitting)."""
         raise NotImplementedError
 
-    async def hold(self, delivery_number: int, reason: str) -> Delivery:
+    async def hold(self, delivery_number: int, reason: str, *, who: str = "") -> Delivery:
         """Keep a queued delivery until a person releases it."""
         raise NotImplementedError
 
-    async def release(self, delivery_number: int) -> Delivery:
+    async def release(self, delivery_number: int, *, who: str = "") -> Delivery:
         """Let a held delivery go: it is queued again, due now."""
         raise NotImplementedError
 
-    async def discard(self, delivery_number: int, reason: str) -> Delivery:
+    async def discard(self, delivery_number: int, reason: str, *, who: str = "") -> Delivery:
         """Give up a queued or held delivery for good.
 
         The bytes are deleted at once when no other delivery of the object has need of them.
         """
         raise NotImplementedError
 
-    async def retry_held(self, destination: str | None = None, cause: str | None = None) -> int:
+    async def retry_held(
+        self, destination: str | None = None, cause: str | None = None, *, who: str = ""
+    ) -> int:
         """Queue every held delivery again (not those being compared); return how many."""
         raise NotImplementedError
 

@@ -56,8 +56,10 @@ class SpoolLimits:
     """How long they are kept."""
     history_events: int = 50
     """Events kept for one object (a number); the oldest go first."""
-    max_compare_bytes: int = 64 * MIB
+    max_compare_bytes: int = 16 * MIB
     """Larger objects are not compared across transfer syntaxes: a person decides."""
+    max_wait_seconds: float = DAY
+    """No delivery waits longer than this for its next attempt, whatever the clock did meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ class HistoryEvent:
     delivery: int
     what: str  # stable word: "received-again", "put-back", "held", "retried", "discarded", ...
     detail: str
+    who: str = ""  # the operator who did it; empty when the gateway did
 
 
 @dataclass(frozen=True, slots=True)
