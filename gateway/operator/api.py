@@ -193,7 +193,7 @@ class Handlers:
 
     async def export(self, _request: Request, number: int) -> Response:
         stream = await self._control.export(number)
-        name = f'attachment; filename="object-{number}.dcm"'
+        name = f'attachment; filename="object-{stream.object_number}.dcm"'
         return Response(200, DICOM, stream.chunks, stream.length, {"Content-Disposition": name})
 
     async def pause(self, request: Request, name: str) -> Response:

@@ -96,9 +96,9 @@ class OperatorClient:
         finally:
             self.close()
 
-    def export(self, object_number: int, target: BinaryIO) -> int:
-        """Write the object as a Part 10 file to `target`; return its length."""
-        response = self._request("GET", f"/v1/objects/{object_number}/export")
+    def export(self, number: int, target: BinaryIO) -> int:
+        """Write the object of a delivery as a Part 10 file to `target`; return its length."""
+        response = self._request("GET", f"/v1/deliveries/{number}/export")
         written = 0
         try:
             while piece := response.read(_PIECE):

@@ -52,6 +52,7 @@ class Unreachable(PeerError):
 class ExportStream:
     """A Part 10 file to be: its length and its bytes, in bounded pieces."""
 
+    object_number: int
     length: int
     chunks: AsyncIterator[bytes]
 
@@ -78,8 +79,8 @@ class Control(Protocol):
     async def retry_held(self, *, destination: str | None, cause: str | None, who: str) -> int:
         """Put held deliveries back into the queue; return how many. NotFound: unknown destination."""
 
-    async def export(self, object_number: int) -> ExportStream:
-        """Return the object as a Part 10 file. NotFound; NotPossible when its bytes are gone."""
+    async def export(self, number: int) -> ExportStream:
+        """Return the object of a delivery as a Part 10 file. NotFound; NotPossible: its bytes are gone."""
 
     async def pause(self, destination: str, *, who: str) -> DestinationFacts:
         """Stop deliveries to `destination` until resumed. NotFound."""

@@ -14,6 +14,7 @@ LinkState = Literal["online", "degraded", "offline", "unknown"]
 State = Literal["queued", "sending", "accepted", "confirmed", "held", "released", "discarded"]
 PriorityName = Literal["record", "image", "bulk"]
 Level = Literal["ok", "waiting", "attention"]
+StepName = Literal["name", "tcp", "tls", "association", "echo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class DestinationFacts:
     in_flight: Annotated[int, "objects being sent right now; they are part of `waiting`"]
     held: Annotated[Amount, "objects that wait for a person to decide"]
     delivered: Annotated[Amount, "objects the destination has accepted or confirmed and that are still kept"]
-    oldest_waiting_at: Annotated[float | None, "when the oldest waiting object was received"]
+    oldest_waiting_at: Annotated[float | None, "when the oldest object that waits or is held was received"]
     rtt_seconds: Annotated[float | None, "measured round trip time"]
     bytes_per_second: Annotated[float | None, "measured goodput"]
     last_success_at: float | None
@@ -218,7 +219,7 @@ class Done:
 class EchoStep:
     """One step towards a peer."""
 
-    step: Literal["name", "tcp", "tls", "association", "echo"]
+    step: StepName
     ok: bool
     seconds: float
     words: str

@@ -43,7 +43,6 @@ class Route:
 
 
 _DELIVERY = Parameter("number", "delivery number", "number")
-_OBJECT = Parameter("number", "journal number of the object", "number")
 _DESTINATION = Parameter("name", "name of the destination, as in the configuration", "name")
 _PEER = Parameter("name", "name of the peer, as in the configuration", "name")
 _FILTERS = (
@@ -80,8 +79,8 @@ ROUTES: tuple[Route, ...] = (
           facts.DeliveryFacts, (_DELIVERY,), errors=(404, 409)),
     Route("POST", "/v1/deliveries/{number}/discard", "discard", "Give this delivery up for good.",
           facts.DeliveryFacts, (_DELIVERY,), body=facts.Reason, errors=(404, 409)),
-    Route("GET", "/v1/objects/{number}/export", "export", "The object as a Part 10 file.",
-          DICOM, (_OBJECT,), errors=(404, 409)),
+    Route("GET", "/v1/deliveries/{number}/export", "export", "The object as a Part 10 file.",
+          DICOM, (_DELIVERY,), errors=(404, 409)),
     Route("POST", "/v1/destinations/{name}/pause", "pause", "Stop deliveries to this destination.",
           facts.DestinationFacts, (_DESTINATION,), errors=(404,)),
     Route("POST", "/v1/destinations/{name}/resume", "resume", "Let deliveries to this destination go again.",

@@ -105,14 +105,14 @@ class FakeControl:
         self.done.append(("retry-held", destination, cause, who))
         return 2
 
-    async def export(self, object_number: int) -> ExportStream:
-        self._row(object_number)
+    async def export(self, number: int) -> ExportStream:
+        row = self._row(number)
 
         async def chunks() -> AsyncIterator[bytes]:
             for start in range(0, len(FILE), 100_000):
                 yield FILE[start : start + 100_000]
 
-        return ExportStream(len(FILE), chunks())
+        return ExportStream(row.object_number, len(FILE), chunks())
 
     async def pause(self, destination: str, *, who: str) -> facts.DestinationFacts:
         return self._steer("pause", destination, who, paused=True)

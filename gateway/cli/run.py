@@ -1,0 +1,32 @@
+"""`dicom-gateway run`. Imports nothing heavy: what is imported here stays in the daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(
+    name="run", epilog="\b\nExample:\n  dicom-gateway run --config /etc/dicom-gateway/gateway.toml"
+)
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    envvar="DICOM_GATEWAY_CONFIG",
+    help="Configuration file.",
+)
+@click.pass_context
+def command(ctx: click.Context, config: Path) -> None:
+    """Run the gateway in the foreground until it is told to stop (SIGTERM or Ctrl-C).
+
+    It logs to the journal under systemd, and to stderr otherwise. A configuration that is not valid ends it
+    with exit code 3 before anything is opened.
+    """
+    from gateway.config import load
+
+    settings = load(config)
+    from gateway.app import run
+
+    ctx.exit(run(settings))

@@ -1,0 +1,215 @@
+"""`dicom-gateway status`: one sentence first, then the tables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from gateway.cli.exit_codes import ExitCode
+from gateway.cli.failures import Failure
+from gateway.cli.options import Duration, connect, json_option, socket_options
+from gateway.cli.output import Cell, Column, on_terminal, print_json, say, table
+from gateway.operator import codec, facts
+from gateway.operator.client import DaemonUnreachable, OperatorClient
+from gateway.operator.verdict import label
+from gateway.operator.words import count_of, duration, size
+
+_LEVEL_STYLE = {"ok": "bold green", "waiting": "bold yellow", "attention": "bold red"}
+_LINK_STYLE = {"online": "green", "degraded": "yellow", "offline": "red"}
+_POLL = 0.25  # seconds between looks while waiting
+
+
+@click.command(
+    name="status",
+    epilog="\b\nExamples:\n  dicom-gateway status\n  dicom-gateway status --watch"
+    "\n  dicom-gateway status --check --max-wait 2h   # for Nagios, Icinga, Zabbix ...",
+)
+@socket_options
+@json_option
+@click.option("--watch", is_flag=True, help="Show it again and again, until Ctrl-C.")
+@click.option(
+    "--interval", type=Duration(), default="2s", show_default=True, help="Time between looks of --watch."
+)
+@click.option("--check", is_flag=True, help="For monitoring: exit code 6 when a person must look.")
+@click.option(
+    "--max-wait",
+    type=Duration(),
+    default="1h",
+    show_default=True,
+    help="With --check: how old the oldest waiting object may be.",
+)
+@click.option("--wait", is_flag=True, help="Wait until the gateway answers.")
+@click.option("--wait-empty", is_flag=True, help="Wait until nothing waits to be delivered.")
+@click.option(
+    "--timeout",
+    type=Duration(),
+    default="60s",
+    show_default=True,
+    help="How long --wait and --wait-empty wait.",
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    socket: Path | None,
+    config: Path | None,
+    as_json: bool,
+    watch: bool,
+    interval: float,
+    check: bool,
+    max_wait: float,
+    wait: bool,
+    wait_empty: bool,
+    timeout: float,
+) -> None:
+    """Say how things are: in one sentence, then destinations, spool and listeners in detail.
+
+    With --check the exit code is 6 when an object is held, when the spool refuses objects, or when something
+    has waited for longer than --max-wait; 4 when no gateway answers.
+    """
+    with connect(socket, config) as client:
+        data = _first(client, timeout if wait or wait_empty else 0.0)
+        if wait_empty:
+            data = _until_empty(client, data, timeout)
+        while watch:
+            if on_terminal():
+                click.clear()
+            _show(data, as_json)
+            time.sleep(interval)
+            data = client.status()
+        _show(data, as_json)
+    if check:
+        late = _late(codec.decode(facts.Status, data), max_wait)
+        if not as_json:
+            for sentence in late:
+                say(sentence)
+        if late or data["level"] == "attention":
+            ctx.exit(ExitCode.ATTENTION)
+
+
+def _first(client: OperatorClient, patience: float) -> codec.Json:
+    return _poll(client.status, lambda _: True, patience, DaemonUnreachable)
+
+
+def _until_empty(client: OperatorClient, data: codec.Json, patience: float) -> codec.Json:
+    def empty(status: codec.Json) -> bool:
+        return not any(d.waiting.total.count for d in codec.decode(facts.Status, status).destinations)
+
+    if not empty(data):
+        data = _poll(client.status, empty, patience)
+    if not empty(data):
+        raise Failure(f"after {duration(patience)} there is still something waiting")
+    return data
+
+
+def _poll(
+    look: Callable[[], codec.Json],
+    done: Callable[[codec.Json], bool],
+    patience: float,
+    tolerated: type[Exception] | tuple[()] = (),
+) -> codec.Json:
+    deadline = time.monotonic() + patience
+    while True:
+        last = time.monotonic() >= deadline
+        try:
+            data = look()
+            if last or done(data):
+                return data
+        except tolerated:
+            if last:
+                raise
+        time.sleep(_POLL)
+
+
+def _late(status: facts.Status, max_wait: float) -> list[str]:
+    sentences = []
+    for destination in status.destinations:
+        if destination.oldest_waiting_at is not None:
+            age = status.now - destination.oldest_waiting_at
+            if age > max_wait:
+                sentences.append(
+                    f"The oldest object for {label(destination)} has waited for {duration(age)}."
+                )
+    return sentences
+
+
+def _show(data: codec.Json, as_json: bool) -> None:
+    if as_json:
+        print_json(data)
+        return
+    status = codec.decode(facts.Status, data)
+    say(status.headline, _LEVEL_STYLE.get(status.level, "bold"))
+    for sentence in status.attention:
+        if sentence not in status.headline:
+            say(sentence, "red")
+    say()
+    _destinations(status)
+    say()
+    _spool(status.spool)
+    _listeners(status)
+    up = duration(status.now - status.started_at)
+    say(f"{status.gateway} ({status.ae_title}), version {status.version}, running for {up}.")
+
+
+def _destinations(status: facts.Status) -> None:
+    columns = [
+        Column("destination"),
+        Column("link"),
+        Column("for", right=True),
+        Column("records", right=True),
+        Column("images", right=True),
+        Column("bulk", right=True),
+        Column("oldest", right=True),
+        Column("held", right=True),
+        Column("delivered", right=True),
+        Column("rate", right=True),
+        Column("next try", right=True),
+        Column("why"),
+    ]
+    table(columns, [_destination(destination, status.now) for destination in status.destinations])
+
+
+def _destination(one: facts.DestinationFacts, now: float) -> list[Cell | str]:
+    link = "paused" if one.paused else one.link
+    rate = f"{size(one.bytes_per_second)}/s" if one.bytes_per_second else "-"
+    return [
+        label(one),
+        Cell(link, _LINK_STYLE.get(link, "")),
+        _age(one.link_since, now),
+        _amount(one.waiting.record),
+        _amount(one.waiting.image),
+        _amount(one.waiting.bulk),
+        _age(one.oldest_waiting_at, now),
+        Cell(str(one.held.count or "-"), "red" if one.held.count else ""),
+        str(one.delivered.count),
+        rate,
+        "-" if one.next_try_at is None else f"in {duration(one.next_try_at - now)}",
+        one.link_reason,
+    ]
+
+
+def _amount(amount: facts.Amount) -> str:
+    return f"{amount.count} ({size(amount.bytes)})" if amount.count else "-"
+
+
+def _age(at: float | None, now: float) -> str:
+    return "-" if at is None else duration(now - at)
+
+
+def _spool(spool: facts.SpoolFacts) -> None:
+    say(
+        f"Spool: {count_of(spool.objects, 'object')} kept ({size(spool.bytes)}), "
+        f"{size(spool.free_bytes)} free, "
+        f"{size(min(spool.reserve_bytes, spool.free_bytes))} of it for treatment records only."
+    )
+
+
+def _listeners(status: facts.Status) -> None:
+    for listener in status.listeners:
+        tls = " with TLS" if listener.tls else ""
+        say(
+            f"Listener {listener.name}: {listener.address} port {listener.port}{tls}, "
+            f"{count_of(listener.associations, 'association')}."
+        )

@@ -1,0 +1,304 @@
+"""Control on top of the running daemon's parts: spool, delivery engine, listeners and peers."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway import __version__
+from gateway.association.requestor import RequestorTimeouts
+from gateway.delivery.courier import DestinationStatus
+from gateway.delivery.engine import DeliveryEngine
+from gateway.dicom.part10 import file_meta
+from gateway.errors import LocalError, NoRoom, SpoolFailure
+from gateway.model import AETitle, DeliveryState, Peer
+from gateway.notices import Notices
+from gateway.operator import presenting
+from gateway.operator.advice import next_step
+from gateway.operator.association_book import AssociationBook
+from gateway.operator.control import Action, Busy, ExportStream, NotFound, NotPossible
+from gateway.operator.echo import echo
+from gateway.operator.facts import (
+    AssociationFacts,
+    DeliveryFacts,
+    DeliveryPage,
+    DestinationFacts,
+    EchoReport,
+    ListenerFacts,
+    SendReport,
+    State,
+    Status,
+    Story,
+)
+from gateway.operator.sending import DirectSender, DirectSenders, read_pieces
+from gateway.operator.verdict import judge
+from gateway.spool import DataReader, DeliveryStory, Spool
+
+_log = logging.getLogger(__name__)
+
+_MAX_ECHOES = 4  # peers being verified at the same time
+
+
+class ListenerView(Protocol):
+    """What is shown of a listener (gateway.listener.Listener)."""
+
+    @property
+    def settings(self) -> ListenerSettingsView: ...
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def associations(self) -> Collection[EstablishedView]: ...
+
+
+class ListenerSettingsView(Protocol):
+    """Where it listens."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def tls(self) -> object | None: ...
+
+
+class EstablishedView(Protocol):
+    """One of its associations."""
+
+    @property
+    def established(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this gateway is, and since when it runs (wall clock)."""
+
+    name: str
+    ae_title: AETitle
+    started_at: float
+
+
+class GatewayControl:
+    """Implements control.Control. Everything is read when asked; nothing is polled."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        spool: Spool,
+        engine: DeliveryEngine,
+        peers: Mapping[str, Peer],
+        listeners: Sequence[ListenerView],
+        notices: Notices,
+        render_metrics: Callable[[], bytes],
+        timeouts: RequestorTimeouts | None = None,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.notices = notices
+        self._identity = identity
+        self._spool = spool
+        self._engine = engine
+        self._peers = peers
+        self._listeners = listeners
+        self._render_metrics = render_metrics
+        self._timeouts = timeouts
+        self._wall_clock = wall_clock
+        self._book = AssociationBook(notices, wall_clock)
+        self._echoes = 0
+        self._senders = DirectSenders(
+            lambda peer: DirectSender(peer, calling_ae=identity.ae_title, notices=notices, timeouts=timeouts)
+        )
+
+    async def close(self) -> None:
+        """Let go of associations opened for operators."""
+        self._book.close()
+        await self._senders.close()
+
+    # what is
+
+    async def status(self) -> Status:
+        now = self._wall_clock()
+        summary = await self._spool.summary()
+        destinations = tuple(
+            presenting.destination(self._peers[status.name], status, summary)
+            for status in self._engine.status()
+        )
+        spool = presenting.spool(summary)
+        verdict = judge(destinations, spool, now)
+        return Status(
+            gateway=self._identity.name,
+            ae_title=self._identity.ae_title,
+            version=__version__,
+            started_at=self._identity.started_at,
+            now=now,
+            level=verdict.level,
+            headline=verdict.headline,
+            attention=verdict.attention,
+            destinations=destinations,
+            spool=spool,
+            listeners=tuple(_listener(listener) for listener in self._listeners),
+        )
+
+    async def deliveries(
+        self, *, state: State | None, destination: str | None, after: int | None, limit: int
+    ) -> DeliveryPage:
+        self._check_destination(destination)
+        rows = await self._spool.list_deliveries(
+            state=DeliveryState(state) if state else None,
+            destination=destination,
+            after=after,
+            limit=limit + 1,
+        )
+        page = rows[:limit]
+        return DeliveryPage(
+            tuple(presenting.delivery(row.delivery, row.object) for row in page),
+            page[-1].delivery.number if len(rows) > limit else None,
+        )
+
+    async def story(self, number: int) -> Story:
+        told = await self._show(number)
+        status = self._status_of(told.delivery.destination)
+        advice = next_step(
+            told.delivery,
+            told.cause,
+            link=status.link_state if status else "unknown",
+            paused=status.paused if status else False,
+        )
+        return presenting.story(told, advice)
+
+    def associations(self) -> tuple[AssociationFacts, ...]:
+        return self._book.all()
+
+    def metrics(self) -> bytes:
+        return self._render_metrics()
+
+    # what is done to the queue
+
+    async def act(self, number: int, action: Action, *, reason: str, who: str) -> DeliveryFacts:
+        told = await self._show(number)
+        _log.info("operator: %s: %s delivery %d%s", who, action, number, f": {reason}" if reason else "")
+        try:
+            if action == "retry":
+                changed = await self._spool.retry(number, who=who)
+            elif action == "release":
+                changed = await self._spool.release(number, who=who)
+            elif action == "hold":
+                changed = await self._spool.hold(number, reason, who=who)
+            else:
+                changed = await self._spool.discard(number, reason, who=who)
+        except (NoRoom, SpoolFailure):
+            raise
+        except LocalError as error:
+            raise NotPossible(str(error)) from error
+        return presenting.delivery(changed, told.object)
+
+    async def retry_held(self, *, destination: str | None, cause: str | None, who: str) -> int:
+        self._check_destination(destination)
+        count = await self._spool.retry_held(destination, cause, who=who)
+        _log.info("operator: %s: %d held deliveries tried again", who, count)
+        return count
+
+    async def export(self, number: int) -> ExportStream:
+        stored = (await self._show(number)).object
+        header = file_meta(stored.instance, source_ae=stored.origin.calling_ae)
+        try:
+            reader = await asyncio.to_thread(self._spool.open_data, stored.number)
+        except LocalError as error:
+            raise NotPossible(str(error)) from error
+        length = len(header) + reader.size
+        return ExportStream(stored.number, length, _part10(header, reader, stored.digest))
+
+    # destinations and peers
+
+    async def pause(self, destination: str, *, who: str) -> DestinationFacts:
+        return await self._steer(destination, "pause", self._engine.pause, who)
+
+    async def resume(self, destination: str, *, who: str) -> DestinationFacts:
+        return await self._steer(destination, "resume", self._engine.resume, who)
+
+    async def kick(self, destination: str, *, who: str) -> DestinationFacts:
+        return await self._steer(destination, "retry", self._engine.kick, who)
+
+    async def echo(self, peer: str) -> EchoReport:
+        found = self._peer(peer)
+        if self._echoes >= _MAX_ECHOES:
+            raise Busy(f"{_MAX_ECHOES} peers are being verified already")
+        self._echoes += 1
+        try:
+            return await echo(
+                found, calling_ae=self._identity.ae_title, notices=self.notices, timeouts=self._timeouts
+            )
+        finally:
+            self._echoes -= 1
+
+    async def send(self, peer: str, size: int, body: AsyncIterator[bytes]) -> SendReport:
+        return await self._senders.send(self._peer(peer), size, body)
+
+    # in common
+
+    async def _show(self, number: int) -> DeliveryStory:
+        try:
+            return await self._spool.show(number)
+        except (NoRoom, SpoolFailure):
+            raise
+        except LocalError as error:
+            raise NotFound(str(error)) from error
+
+    async def _steer(
+        self, destination: str, action: str, do: Callable[[str], None], who: str
+    ) -> DestinationFacts:
+        self._check_destination(destination)
+        _log.info("operator: %s: %s destination %s", who, action, destination)
+        do(destination)
+        status = self._status_of(destination)
+        if status is None:
+            raise NotFound(f"there is no destination {destination!r}")
+        return presenting.destination(self._peers[destination], status, await self._spool.summary())
+
+    def _status_of(self, destination: str) -> DestinationStatus | None:
+        return next((status for status in self._engine.status() if status.name == destination), None)
+
+    def _check_destination(self, name: str | None) -> None:
+        if name is not None and self._status_of(name) is None:
+            raise NotFound(f"there is no destination {name!r}")
+
+    def _peer(self, name: str) -> Peer:
+        peer = self._peers.get(name)
+        if peer is None:
+            raise NotFound(f"there is no peer {name!r} in the configuration")
+        return peer
+
+
+def _listener(listener: ListenerView) -> ListenerFacts:
+    settings = listener.settings
+    return ListenerFacts(
+        name=settings.name,
+        address=settings.address,
+        port=listener.port,
+        tls=settings.tls is not None,
+        associations=sum(association.established for association in listener.associations),
+    )
+
+
+async def _part10(header: bytes, reader: DataReader, digest: bytes) -> AsyncIterator[bytes]:
+    """Yield the file. Its end only comes when the bytes are those that were received."""
+    sha256 = hashlib.sha256()
+    held_back = header
+    try:
+        async for piece in read_pieces(reader.read):
+            sha256.update(piece)
+            yield held_back
+            held_back = piece
+        if sha256.digest() != digest:
+            raise SpoolFailure("the object on the disk is not what was received; look at the disk")
+        yield held_back
+    finally:
+        await asyncio.to_thread(reader.close)

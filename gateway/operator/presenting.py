@@ -1,0 +1,141 @@
+"""What the rooms know, as facts: the one place where their values become the API's. Pure.
+
+SOP Instance UIDs stay behind here.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from gateway.delivery.courier import DestinationStatus
+from gateway.dicom import sop_classes, status
+from gateway.model import Delivery, DeliveryState, Peer, Priority, Receipt, StoredObject
+from gateway.operator import facts
+from gateway.spool import DeliveryStory, HistoryEvent, SpoolSummary
+
+_WAITING = (DeliveryState.QUEUED, DeliveryState.SENDING)
+_DELIVERED = (DeliveryState.ACCEPTED, DeliveryState.CONFIRMED)
+
+
+def destination(peer: Peer, known: DestinationStatus, summary: SpoolSummary) -> facts.DestinationFacts:
+    """Return a destination with its link and its part of the spool."""
+    waiting = facts.Waiting(
+        record=_amount(summary, peer.name, _WAITING, Priority.RECORD),
+        image=_amount(summary, peer.name, _WAITING, Priority.IMAGE),
+        bulk=_amount(summary, peer.name, _WAITING, Priority.BULK),
+    )
+    return facts.DestinationFacts(
+        name=peer.name,
+        ae_title=peer.ae_title,
+        host=peer.host,
+        port=peer.port,
+        tls=peer.tls is not None,
+        link=cast(facts.LinkState, known.link_state),
+        link_reason=known.reason,
+        link_since=known.since,
+        paused=known.paused,
+        waiting=waiting,
+        in_flight=known.in_flight,
+        held=_amount(summary, peer.name, (DeliveryState.HELD,)),
+        delivered=_amount(summary, peer.name, _DELIVERED),
+        oldest_waiting_at=summary.oldest.get(peer.name),
+        rtt_seconds=known.rtt,
+        bytes_per_second=known.goodput,
+        last_success_at=known.last_success,
+        next_try_at=known.next_try,
+    )
+
+
+def _amount(
+    summary: SpoolSummary, name: str, states: tuple[DeliveryState, ...], priority: Priority | None = None
+) -> facts.Amount:
+    cells = [
+        cell
+        for cell in summary.cells
+        if cell.destination == name and cell.state in states and priority in (None, cell.priority)
+    ]
+    return facts.Amount(sum(cell.count for cell in cells), sum(cell.bytes for cell in cells))
+
+
+def spool(summary: SpoolSummary) -> facts.SpoolFacts:
+    """Return the room there is, for records and for the rest."""
+    for_records = max(0, summary.room[Priority.RECORD])
+    for_images = max(0, summary.room[Priority.IMAGE])
+    return facts.SpoolFacts(
+        objects=summary.objects,
+        bytes=summary.bytes,
+        free_bytes=for_records,
+        reserve_bytes=for_records - for_images,
+        accepts_records=for_records > 0,
+        accepts_images=for_images > 0,
+    )
+
+
+def delivery(known: Delivery, thing: StoredObject) -> facts.DeliveryFacts:
+    """Return one line of a listing."""
+    return facts.DeliveryFacts(
+        number=known.number,
+        object_number=known.object_number,
+        destination=known.destination,
+        state=known.state.value,
+        priority=cast(facts.PriorityName, known.priority.label),
+        sop_class=sop_classes.name(thing.instance.sop_class_uid),
+        size=thing.size,
+        calling_ae=thing.origin.calling_ae,
+        received_at=thing.received_at,
+        updated_at=known.updated_at,
+        attempts=known.attempts,
+        not_before=known.not_before or None,
+        reason=known.reason,
+    )
+
+
+def story(told: DeliveryStory, advice: str) -> facts.Story:
+    """Return everything about one delivery and its object."""
+    thing = told.object
+    number = told.delivery.number
+    others = tuple(delivery(other, thing) for other in told.deliveries if other.number != number)
+    return facts.Story(
+        delivery=delivery(told.delivery, thing),
+        object=_object(thing),
+        others=others,
+        receipts=tuple(_receipt(receipt, thing) for of, receipt in told.receipts if of == number),
+        history=tuple(_event(event) for event in told.history if event.delivery in (0, number)),
+        next_step=advice,
+    )
+
+
+def _object(thing: StoredObject) -> facts.ObjectFacts:
+    instance, origin = thing.instance, thing.origin
+    return facts.ObjectFacts(
+        number=thing.number,
+        sop_class=sop_classes.name(instance.sop_class_uid),
+        sop_class_uid=instance.sop_class_uid,
+        transfer_syntax=sop_classes.name(instance.transfer_syntax_uid),
+        transfer_syntax_uid=instance.transfer_syntax_uid,
+        priority=cast(facts.PriorityName, thing.priority.label),
+        size=thing.size,
+        sha256=thing.digest.hex(),
+        received_at=thing.received_at,
+        listener=origin.listener,
+        address=origin.address,
+        calling_ae=origin.calling_ae,
+        called_ae=origin.called_ae,
+        association=origin.association,
+    )
+
+
+def _receipt(receipt: Receipt, thing: StoredObject) -> facts.ReceiptFacts:
+    return facts.ReceiptFacts(
+        destination=receipt.destination,
+        status=f"0x{receipt.status:04X}",
+        words=status.words(receipt.status),
+        comment=receipt.comment,
+        transfer_syntax=sop_classes.name(receipt.transfer_syntax_uid),
+        same_bytes=receipt.digest == thing.digest,
+        at=receipt.at,
+    )
+
+
+def _event(event: HistoryEvent) -> facts.EventFacts:
+    return facts.EventFacts(at=event.at, what=event.what, words=event.detail, who=event.who)
