@@ -53,7 +53,8 @@ def associate_rq(
     body = struct.pack(">HH", 1, 0) + called.ljust(16)[:16] + calling.ljust(16)[:16] + b"\0" * 32
     body += item(0x10, _APPLICATION_CONTEXT.encode())
     for number, abstract, syntaxes in contexts:
-        inner = item(0x30, abstract.encode()) + b"".join(item(0x40, uid.encode()) for uid in syntaxes)
+        inner = item(0x30, abstract.encode("latin-1"))
+        inner += b"".join(item(0x40, uid.encode("latin-1")) for uid in syntaxes)
         body += item(0x20, bytes((number, 0, 0, 0)) + inner)
     user = item(0x51, struct.pack(">I", max_length)) + item(0x52, b"1.2.3.4") + item(0x55, b"BYTES")
     return pdu(1, body + item(0x50, user))

@@ -1,0 +1,51 @@
+"""A small file system of our own, on a loop device: a disk that can be filled without harm. Needs root."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support import machine
+
+
+def _run(*command: str | Path) -> None:
+    program = machine.program(str(command[0]))
+    subprocess.run([program, *command[1:]], check=True, capture_output=True)
+
+
+@contextmanager
+def small_disk(directory: Path, mebibytes: int) -> Iterator[Path]:
+    """Mount an empty ext4 of that size below `directory` for the time of a with block."""
+    image, place = directory / "disk.img", directory / "disk"
+    place.mkdir()
+    with image.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, mebibytes << 20)
+    _run("mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", image)
+    _run("mount", "-o", "loop", image, place)
+    try:
+        yield place
+    finally:
+        _run("umount", place)
+
+
+class Ballast:
+    """A file that takes room away and gives it back."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "ballast"
+
+    def leave(self, free: int) -> None:
+        """Grow or shrink until the file system has about `free` bytes left."""
+        self.remove()
+        left = os.statvfs(self._path.parent)
+        size = left.f_bavail * left.f_frsize - free
+        if size > 0:
+            with self._path.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, size)
+
+    def remove(self) -> None:
+        """Give all the room back."""
+        self._path.unlink(missing_ok=True)
