@@ -38,7 +38,7 @@ class Centre:
         self._endpoint = endpoint
         self._directory = directory
         self._arrived = arrived
-        self._server: Any = None
+        self._entity = AE(ae_title=AE_TITLE)
 
     def __enter__(self) -> Self:
         """Start listening; `port` is known from here on."""
@@ -49,24 +49,25 @@ class Centre:
         tls.load_cert_chain(self._endpoint.certificate, self._endpoint.key)
         tls.load_verify_locations(self._endpoint.ca)
         register_uid(PRIVATE_SOP_CLASS, _PRIVATE_KEYWORD, StorageServiceClass)
-        entity = AE(ae_title=AE_TITLE)
+        entity = self._entity
         entity.require_called_aet = True
         entity.maximum_pdu_size = 1 << 17
         syntaxes = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
         for context in (*StoragePresentationContexts, *VerificationPresentationContexts):
             entity.add_supported_context(str(context.abstract_syntax), syntaxes)
         entity.add_supported_context(PRIVATE_SOP_CLASS, syntaxes)
-        self._server = entity.start_server(
+        server = entity.start_server(
             ("127.0.0.1", 0), block=False, ssl_context=tls, evt_handlers=[(evt.EVT_C_STORE, self._store)]
         )
-        self.port = self._server.server_address[1]
+        assert server is not None  # noqa: S101 - None only when it blocks
+        self.port = server.server_address[1]
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop listening and abort what is open."""
-        self._server.shutdown()
+        self._entity.shutdown()
 
     def _store(self, event: Any) -> int:
         """Book one object and keep it as a Part 10 file; answer success."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,6 +32,11 @@ class Console:
         self._called_ae = called_ae
         self._link_up = link_up
         self._pause = pause
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Make `treat` end after the object under way. May be called from any thread."""
+        self._stopped.set()
 
     def treat(self, objects: Sequence[SyntheticObject], answered: Callable[[Answer], None]) -> None:
         """Send the objects of one patient in order; call `answered` for each. Blocks.
@@ -48,9 +54,8 @@ class Console:
             for thing in objects:
                 answer = self._send(association, thing)
                 answered(answer)
-                if answer.status is None:
+                if answer.status is None or self._stopped.wait(self._pause):
                     return
-                time.sleep(self._pause)
         finally:
             if association.is_established:
                 association.release()

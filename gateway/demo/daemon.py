@@ -1,4 +1,4 @@
-"""The gateway of the demo: a real daemon in a process of its own, configured, started and stopped from here."""
+"""The gateway of the demo: a real daemon, in a process of its own, configured and started from here."""
 
 from __future__ import annotations
 

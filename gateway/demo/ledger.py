@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from gateway.demo.synthetic import SyntheticObject
 
-GROUPS = {"record": "Treatment records", "image": "Images, registrations, logs", "bulk": "CBCT slices"}
+GROUPS = {"record": "Treatment records", "image": "Images and others", "bulk": "CBCT slices"}
 """The rows of every table: the gateway's priorities, in the order in which it sends."""
 
 _GROUP_OF_KIND = {

@@ -1,0 +1,285 @@
+"""The demonstration itself: what happens in which order, and when it counts as done.
+
+Everything waits for what really happened (an answer, an arrival, a state the gateway reports). Time is
+waited for in two places only, both for the person who watches: between two objects of the console, and
+before the link returns. Plain output needs neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console as Terminal
+from rich.console import RenderableType
+
+from gateway.demo import centre as centre_room
+from gateway.demo import view
+from gateway.demo.centre import Centre
+from gateway.demo.console import Console, ConsoleError
+from gateway.demo.daemon import Daemon, DaemonFailed
+from gateway.demo.ledger import GROUPS, Answer, Arrival, Ledger
+from gateway.demo.link import Link
+from gateway.demo.pki import Authority
+from gateway.demo.scene import Chapter, Scene
+from gateway.demo.synthetic import Sizes, SyntheticObject, Treatment
+
+LINK_DELAY = 0.05  # seconds one way
+LINK_RATE = 6e6  # bytes per second
+
+_CBCT_EVERY = 5  # patients
+_SHORT = {"record": "records", "image": "images", "bulk": "CBCT"}
+_LOOK_EVERY = 0.15  # seconds between two looks at the gateway; the page is redrawn as often
+_PATIENCE = 90.0  # seconds for what was sent to arrive
+
+INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Waits for the eye."""
+
+    between_objects: float = 0.04
+    before_return: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """How much is sent. One patient has one treatment record; some have a CBCT, a registration and a log."""
+
+    records: int  # two at least: one before the cut, one in which it happens
+    images: int  # portal images of all patients together
+    cbct_slices: int  # of one CBCT
+    pace: Pace
+
+    @property
+    def cut_in(self) -> int:
+        """The patient (from 0) in whose middle the link is cut."""
+        return max(1, self.records // 4)
+
+    def has_cbct(self, patient: int) -> bool:
+        """Say whether `patient` gets a CBCT: the first, the one with the cut, and every fifth from there."""
+        late = patient - self.cut_in
+        return self.cbct_slices > 0 and (patient == 0 or (late >= 0 and late % _CBCT_EVERY == 0))
+
+    def images_of(self, patient: int) -> int:
+        """How many portal images `patient` gets."""
+        return self.images // self.records + (patient < self.images % self.records)
+
+    def planned(self) -> dict[str, int]:
+        """How many objects of each group there will be."""
+        volumes = sum(map(self.has_cbct, range(self.records)))
+        return {
+            "record": self.records,
+            "image": self.images + 2 * volumes,
+            "bulk": self.cbct_slices * volumes,
+        }
+
+    def patient(self, number: int) -> list[SyntheticObject]:
+        """Make what the console sends for one patient, in order; the record comes last."""
+        treatment = Treatment(number + 1, sizes=Sizes(cbct_slices=self.cbct_slices))
+        objects = []
+        if self.has_cbct(number):
+            objects += [treatment.make("cbct", 1, index) for index in range(self.cbct_slices)]
+            objects += [treatment.make("registration"), treatment.make("private")]
+        objects += [treatment.make("rt-image", 1, index) for index in range(self.images_of(number))]
+        objects.append(treatment.make("beams-record"))
+        return objects
+
+
+def run(terminal: Terminal, script: Script, *, live: bool, keep: bool) -> int:
+    """Run the demo; return the exit code: 0 only when everything is proved.
+
+    The folder is removed at the end, unless `keep` or when something failed and it may tell why.
+    """
+    view.introduce(terminal)
+    directory = Path(tempfile.mkdtemp(prefix="dicom-gateway-demo-"))
+    code = 1
+    try:
+        with contextlib.closing(_view(terminal, live=live)) as shown:
+            ending = asyncio.run(_until_interrupted(_Story(script, directory, shown)))
+        if ending is None:
+            terminal.print("Interrupted; everything is stopped.")
+            code = INTERRUPTED
+        else:
+            terminal.print(ending.table)
+            code = 0 if ending.proved else 1
+    except (DaemonFailed, ConsoleError) as error:
+        terminal.print(
+            f"The demo failed: {error}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
+    finally:
+        if keep or code == 1:
+            terminal.print(f"Kept: {directory}", highlight=False, soft_wrap=True)
+        else:
+            shutil.rmtree(directory)
+    return code
+
+
+def _view(terminal: Terminal, *, live: bool) -> view.LiveView | view.PlainView:
+    return view.LiveView(terminal) if live else view.PlainView(terminal)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    table: RenderableType
+    proved: bool
+
+
+async def _until_interrupted(story: _Story) -> _Ending | None:
+    """Tell the story; SIGINT and SIGTERM end it in order, so that nothing is left running."""
+    task = asyncio.ensure_future(story.tell())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return None
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+class _Story:
+    def __init__(self, script: Script, directory: Path, shown: view.View) -> None:
+        self._script = script
+        self._directory = directory
+        self._shown = shown
+        self._ledger = Ledger(script.planned())
+        self._scene = Scene(self._ledger)
+        self._start = time.monotonic()
+        self._peak = (0, 0)  # objects and bytes that waited, at most
+        self._missed: list[str] = []
+        self._news = asyncio.Event()
+
+    async def tell(self) -> _Ending:
+        """Tell it from beginning to end."""
+        authority = Authority(self._directory / "pki", now=datetime.datetime.now(datetime.UTC))
+        at_centre, at_gateway = authority.issue("centre"), authority.issue("gateway")
+        loop = asyncio.get_running_loop()
+
+        def arrived(arrival: Arrival) -> None:
+            self._ledger.arrived(arrival)
+            loop.call_soon_threadsafe(self._news.set)
+
+        with Centre(at_centre, self._directory / "centre", arrived) as centre:
+            async with (
+                Link(("127.0.0.1", centre.port), delay=LINK_DELAY, rate=LINK_RATE) as link,
+                Daemon(self._directory, link_port=link.port, tls=at_gateway) as daemon,
+            ):
+                try:
+                    async with asyncio.TaskGroup() as group:
+                        watching = group.create_task(self._watch(daemon, link))
+                        ending = await self._chapters(daemon, link)
+                        watching.cancel()
+                except ExceptionGroup as group:
+                    raise group.exceptions[0] from group
+        return ending
+
+    async def _watch(self, daemon: Daemon, link: Link) -> None:
+        """Ask the gateway how things are, and redraw, again and again."""
+        while True:
+            self._scene.observe(await daemon.status())
+            self._peak = max(self._peak, (sum(self._scene.waiting.values()), self._scene.waiting_bytes))
+            self._scene.advance(time.monotonic() - self._start, link_up=link.up)
+            self._shown.update(self._scene)
+            self._news.set()
+            await asyncio.sleep(_LOOK_EVERY)
+
+    async def _chapters(self, daemon: Daemon, link: Link) -> _Ending:
+        script = self._script
+        console = Console(
+            daemon.port,
+            called_ae=centre_room.AE_TITLE,
+            link_up=lambda: link.up,
+            pause=script.pace.between_objects,
+        )
+        self._chapter(1, "The link is up", "Patients are treated, and everything passes through at once.")
+        for number in range(script.cut_in):
+            await self._treat(console, number)
+        await self._until("the first patients' objects had arrived", self._ledger.settled)
+
+        def cut() -> None:
+            link.cut()
+            self._chapter(
+                2, "The link is cut", "In the middle of a patient. The console is answered as before."
+            )
+
+        await self._treat(console, script.cut_in, halfway=cut)
+        for number in range(script.cut_in + 1, script.records):
+            await self._treat(console, number)
+        await asyncio.sleep(script.pace.before_return)
+
+        returned = time.monotonic()
+        self._chapter(3, "The link is back", "Treatment records first, then images, then the CBCT.")
+        link.restore()
+        await self._until("everything had arrived", self._ledger.settled)
+        await self._until("the gateway had every answer", self._nothing_waits)
+        self._chapter(4, "Done", "Everything is at the centre. The gateway's queue is empty.")
+        return self._ending(returned)
+
+    def _chapter(self, number: int, title: str, text: str) -> None:
+        self._scene.chapter = Chapter(number, title, text)
+        self._shown.chapter(self._scene.chapter)
+
+    async def _treat(self, console: Console, patient: int, halfway: Callable[[], None] | None = None) -> None:
+        """Let the console treat one patient; call `halfway` when half of the objects are answered."""
+        loop = asyncio.get_running_loop()
+        objects = await asyncio.to_thread(self._script.patient, patient)
+        answers = 0
+
+        def answered(answer: Answer) -> None:
+            nonlocal answers
+            answers += 1
+            self._ledger.answered(answer)
+            if halfway is not None and answers == len(objects) // 2:
+                loop.call_soon_threadsafe(halfway)
+
+        try:
+            await asyncio.to_thread(console.treat, objects, answered)
+        except asyncio.CancelledError:
+            console.stop()
+            raise
+
+    def _nothing_waits(self) -> bool:
+        return not any(self._scene.waiting.values()) and not self._scene.held
+
+    async def _until(self, what: str, condition: Callable[[], bool]) -> None:
+        """Wait for `condition`, looking whenever there is news. When patience ends, the end says so."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                while not condition():
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            self._missed.append(f"gave up waiting until {what}")
+
+    def _ending(self, returned: float) -> _Ending:
+        ledger, elapsed = self._ledger, time.monotonic() - self._start
+        proof = ledger.proof()
+        missing = [*self._missed, *view.complaints(proof)]
+        if not self._nothing_waits():
+            missing.append("the gateway still has something waiting or held")
+        up, down = ledger.slowest(link_up=True), ledger.slowest(link_up=False)
+        last = {group: ledger.last_arrival(group, returned) for group in GROUPS}
+        facts = [
+            (
+                "Slowest answer to the console",
+                f"{view.wait(up)} with the link up, {view.wait(down)} with it cut",
+            ),
+            ("Waiting when the link came back", f"{self._peak[0]} objects, {self._peak[1] / 1e6:.1f} MB"),
+            (
+                "Complete after the link came back",
+                ", ".join(f"{name} {view.wait(last[group])}" for group, name in _SHORT.items()),
+            ),
+        ]
+        return _Ending(view.verdict(proof, facts=facts, elapsed=elapsed, complaints=missing), not missing)
