@@ -37,6 +37,7 @@ class Converted:
     source: CheckedSource | InlineSource
     digest: bytes  # SHA-256 of the converted data set
     transfer_syntax_uid: str
+    discard: Callable[[], None]  # to be called when it was sent, or will not be
 
 
 class Converter:
@@ -75,7 +76,7 @@ class Converter:
         digest = await asyncio.get_running_loop().run_in_executor(
             self._executor, self._transcode, io.BytesIO(data), result, from_syntax, to_syntax
         )
-        return Converted(InlineSource(result.getvalue(), digest), digest, to_syntax)
+        return Converted(InlineSource(result.getvalue(), digest), digest, to_syntax, result.close)
 
     def _transcode(self, source: IO[bytes], sink: IO[bytes], from_syntax: str, to_syntax: str) -> bytes:
         return transcode.transcode(source, sink, from_syntax, to_syntax, self._policy.convert_max_bytes)
@@ -93,8 +94,9 @@ class Converter:
                 raise
         finally:
             source.close()
-        os.lseek(sink.fileno(), 0, os.SEEK_SET)
-        return Converted(CheckedSource(size, digest, lambda: sink, self._executor), digest, to_syntax)
+        sink.seek(0)  # the child moved the position that both share
+        source_of = CheckedSource(size, digest, lambda: sink, self._executor)
+        return Converted(source_of, digest, to_syntax, sink.close)
 
     def _temporary(self) -> BinaryIO:
         try:

@@ -18,18 +18,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.delivery.breaker import Breaker, Circuit
-from gateway.delivery.classification import POLICY, Cause, Strike
-from gateway.delivery.poison import Suspects
+from gateway.delivery.breaker import Circuit
+from gateway.delivery.classification import Cause
+from gateway.delivery.health import Health
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.delivery.scheduler import Claim, ReadyQueue, plan_claim, plan_lanes
 from gateway.delivery.transports import Transport
-from gateway.delivery.verdict import Held, judge
 from gateway.errors import DeliveryFailure
-from gateway.link_monitor import LinkMonitor
 from gateway.model import Priority, Receipt
-from gateway.notices import Alarm, DeliverySettled, Notice, Notices
-from gateway.spool import Accepted, Hold, Job, PutBack, Settlement
+from gateway.notices import Notices
+from gateway.spool import Job, PutBack, Settlement
 
 
 class Queue(Protocol):
@@ -112,16 +110,14 @@ class Courier:
         self.name = name
         self._transport = transport
         self._queue = queue
-        self._notices = notices
         self._policy = policy
         self._clock = clock
         self._wall_clock = wall_clock
-        self._rng = rng
         self._paused = paused
         self._ready: ReadyQueue[Job] = ReadyQueue()
-        self._breaker = Breaker(policy, rng)
-        self._suspects = Suspects(policy)
-        self._monitor = LinkMonitor(name, wall_clock())
+        self._health = Health(name, notices, policy=policy, clock=clock, wall_clock=wall_clock, rng=rng)
+        self._breaker = self._health.breaker
+        self._monitor = self._health.monitor
         self._max_lanes = max(1, max_associations)
         self._lane_cap: tuple[int, float] | None = None  # lanes, until (monotonic)
         self._general: set[asyncio.Task[None]] = set()
@@ -331,26 +327,21 @@ class Courier:
             self._wake.set()
 
     def _link_trouble(self, trouble: DeliveryFailure) -> None:
+        if self._breaker.state is Circuit.OPEN:
+            return  # another lane met the same trouble first: one failure, not several
         if trouble.cause == Cause.REJECTED_TRANSIENT and len(self._lanes()) > 1:
             # The peer serves our other associations: it has had enough of them, that is all.
             self._lane_cap = (len(self._lanes()) - 1, self._clock() + self._policy.lane_cap_hold)
             return
-        self._link_down(trouble)
-
-    def _link_down(self, trouble: DeliveryFailure) -> None:
-        self._breaker.link_failed(self._clock(), Cause(trouble.cause), trouble.reason)
-        self._suspects.absolve()
-        self._publish(self._monitor.failed(self._wall_clock(), trouble.reason))
+        self._health.link_down(trouble)
 
     async def _probe_once(self) -> None:
         try:
             rtt = await self._transport.probe()
         except DeliveryFailure as trouble:
-            self._link_down(trouble)
+            self._health.link_down(trouble)
         else:
-            self._breaker.probe_succeeded()
-            flowing = self._breaker.state is Circuit.CLOSED
-            self._publish(self._monitor.probed(self._wall_clock(), rtt, flowing=flowing))
+            self._health.probe_answered(rtt)
             self.work_arrived()
         finally:
             self._probe = None
@@ -380,109 +371,14 @@ class Courier:
         return job
 
     def on_outcome(self, job: Job, outcome: Receipt | DeliveryFailure, seconds: float) -> None:
-        """A job came to an end: judge it, tell everybody who must know, and hand it to the journal."""
-        number = job.delivery.number
+        """A job came to an end: judge it, and hand the verdict to the journal."""
         self._on_wire -= 1
-        if isinstance(outcome, Receipt):
-            self._breaker.accepted()
-            self._suspects.accepted(number)
-            self._publish(self._monitor.passed(self._wall_clock(), job.object.size, seconds))
-            self._record_outcome(Accepted(number, outcome))
-            self._tell(
-                job, seconds, "accepted", outcome.status, outcome.transfer_syntax_uid, "", counted=True
-            )
-        else:
-            self._failed(job, outcome, seconds)
-
-    def _failed(self, job: Job, trouble: DeliveryFailure, seconds: float) -> None:
-        cause = Cause(trouble.cause)
-        rule = POLICY[cause]
-        number = job.delivery.number
-        poisonous = rule.strike is not Strike.NONE and self._suspects.struck(number, rule.strike)
-        verdict = judge(
-            cause,
-            attempts=job.delivery.attempts + 1,
-            strikes=self._suspects.strikes(number),
-            poisonous=poisonous,
-            policy=self._policy,
-            rng=self._rng,
-        )
-        held = isinstance(verdict, Held)
-        now = self._wall_clock()
-        paused = self._breaker.object_failed(self._clock(), number, cause, trouble.reason, held=held)
-        if trouble.link or rule.strike is not Strike.NONE or rule.pauses or paused:
-            self._publish(self._monitor.troubled(now, trouble.reason, paused=paused))
-        elif trouble.status is not None:
-            self._publish(self._monitor.answered(now))
-        words = (
-            f"{trouble.reason}; the destination says: {trouble.detail}" if trouble.detail else trouble.reason
-        )
-        if isinstance(verdict, Held):
-            self._suspects.forget(number)
-            if verdict.cause is Cause.POISON:
-                words = f"every time this object is sent, while others pass: {words}"
-            self._record_outcome(Hold(number, words, verdict.cause.value))
-            self._tell(job, seconds, "held", trouble.status, "", trouble.reason, counted=True)
-            self._alarm(job, verdict.cause, trouble.reason)
-        else:
-            if cause is Cause.LOCAL:
-                self._alarm(job, cause, trouble.reason)
-            not_before = now + verdict.delay if verdict.delay else 0.0
-            self._record_outcome(PutBack(number, not_before, words, verdict.counts))
-            self._tell(job, seconds, "retry", trouble.status, "", trouble.reason, counted=verdict.counts)
+        self._record_outcome(self._health.outcome(job, outcome, seconds))
         self._wake.set()
-
-    # --- telling -------------------------------------------------------------------------------------
 
     def _record_outcome(self, settlement: Settlement) -> None:
         self._outcomes.append(settlement)
         self._settling.set()
-
-    def _tell(
-        self,
-        job: Job,
-        seconds: float,
-        outcome: str,
-        status: int | None,
-        transfer_syntax_uid: str,
-        reason: str,
-        *,
-        counted: bool,
-    ) -> None:
-        stored = job.object
-        self._notices.publish(
-            DeliverySettled(
-                delivery=job.delivery.number,
-                object_number=stored.number,
-                destination=self.name,
-                sop_class_uid=stored.instance.sop_class_uid,
-                transfer_syntax_uid=transfer_syntax_uid or stored.instance.transfer_syntax_uid,
-                priority=stored.priority.label,
-                size=stored.size,
-                seconds=seconds,
-                attempts=job.delivery.attempts + counted,
-                outcome=outcome,
-                status=status,
-                reason=reason,
-            )
-        )
-
-    def _alarm(self, job: Job, cause: Cause, reason: str) -> None:
-        if cause is Cause.DAMAGED:
-            code, todo = (
-                "object-damaged",
-                "is held: check the disk, and have the console send the object again",
-            )
-        elif cause is Cause.LOCAL:
-            code, todo = "delivery-local-trouble", "is tried again later: check the disk"
-        else:
-            code, todo = "delivery-held", "is held: look at it with `queue show`, then retry or discard it"
-        text = f"delivery {job.delivery.number} to {self.name} {todo} ({reason})"
-        self._notices.publish(Alarm(code, text, job.object.number))
-
-    def _publish(self, notice: Notice | None) -> None:
-        if notice is not None:
-            self._notices.publish(notice)
 
     # --- the end -------------------------------------------------------------------------------------
 
@@ -496,6 +392,5 @@ class Courier:
                 task.cancel()
             if late:
                 await asyncio.wait(late)
-        await self._transport.close()
         self._put_back_ready()
-        self._settling.set()
+        await self._transport.close()

@@ -50,8 +50,11 @@ class DeliveryEngine:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
+        remember_paused: Callable[[Sequence[str]], None] | None = None,
     ) -> None:
+        """`remember_paused` is given the names of all paused destinations whenever that changes."""
         self._spool = spool
+        self._remember_paused = remember_paused
         self._couriers = {
             destination.name: Courier(
                 destination.name,
@@ -98,10 +101,12 @@ class DeliveryEngine:
     def pause(self, destination: str) -> None:
         """Deliver nothing more to `destination` until `resume`."""
         self._courier(destination).pause()
+        self._remember()
 
     def resume(self, destination: str) -> None:
         """Deliver to `destination` again."""
         self._courier(destination).resume()
+        self._remember()
 
     def kick(self, destination: str) -> None:
         """Try `destination` now, whatever its circuit breaker says."""
@@ -116,6 +121,10 @@ class DeliveryEngine:
         if courier is None:
             raise LocalError(f"there is no destination {destination!r}")
         return courier
+
+    def _remember(self) -> None:
+        if self._remember_paused is not None:
+            self._remember_paused([status.name for status in self.status() if status.paused])
 
     def _work_arrived(self, destination: str) -> None:
         courier = self._couriers.get(destination)

@@ -46,7 +46,7 @@ class CheckedSource:
     async def chunks(self, max_size: int) -> AsyncGenerator[bytes, None]:
         """Yield the data set, one piece read ahead. Raises Damaged, or what the reader raises."""
         loop = asyncio.get_running_loop()
-        reader = await loop.run_in_executor(self._executor, self._open_reader)
+        reader = await self._opened()
         sha = hashlib.sha256()
 
         def read(n: int) -> bytes:
@@ -58,7 +58,7 @@ class CheckedSource:
         ahead = loop.run_in_executor(self._executor, read, min(max_size, left))
         try:
             while left:
-                data = await ahead
+                data = await asyncio.shield(ahead)
                 left -= len(data)
                 if not data or (left == 0 and sha.digest() != self._digest):
                     raise Damaged
@@ -70,8 +70,28 @@ class CheckedSource:
         finally:
             self.sent.set()
             # The thread may still be reading (the send was cut short): close only after it.
-            await asyncio.wait([ahead])
-            await loop.run_in_executor(self._executor, reader.close)
+            ahead.add_done_callback(lambda _: reader.close())
+            ahead.add_done_callback(_seen)
+
+    async def _opened(self) -> Reading:
+        opening = asyncio.get_running_loop().run_in_executor(self._executor, self._open_reader)
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_late)
+            raise
+
+
+def _seen(reading: asyncio.Future[bytes]) -> None:
+    """Mark a failure of a read that nobody waits for any more as looked at."""
+    if not reading.cancelled():
+        reading.exception()
+
+
+def _close_late(opening: asyncio.Future[Reading]) -> None:
+    """Close what was still being opened when the send was given up."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 class InlineSource:

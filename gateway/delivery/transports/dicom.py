@@ -28,7 +28,7 @@ from gateway.association.tls import client_context
 from gateway.delivery import transcode
 from gateway.delivery.capabilities import Capabilities
 from gateway.delivery.classification import Cause, classify_status, failure
-from gateway.delivery.convert import Converter
+from gateway.delivery.convert import Converted, Converter
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.delivery.receipt import make_receipt, printable
 from gateway.delivery.source import CheckedSource, Damaged, InlineSource, Reading
@@ -246,22 +246,16 @@ class DicomTransport:
         work.settled(job, outcome, self._clock() - started)
 
     async def _store(self, channel: _Channel, job: Job, left: asyncio.Event | None) -> Receipt:
-        stored = job.object
         sop_class, syntax = _pair(job)
-        digest = stored.digest
+        converted: Converted | None = None
         source: CheckedSource | InlineSource
         try:
-            context_id = channel.association.context_for(sop_class, syntax)
-            if context_id is None:
+            if channel.association.context_for(sop_class, syntax) is not None:
+                source = self._source(job)
+            else:
                 syntax = _target(channel, sop_class, syntax)
                 converted = await self._converter.convert(job, syntax)
-                source, digest = converted.source, converted.digest
-                context_id = channel.association.context_for(sop_class, syntax)
-            elif job.data is not None:
-                source = InlineSource(job.data, digest)
-            else:
-                reader = functools.partial(self._open_data, stored.number)
-                source = CheckedSource(stored.size, digest, reader, self._executor)
+                source = converted.source
         except NotConvertible as error:
             raise failure(
                 Cause.NOT_CONVERTIBLE,
@@ -271,17 +265,29 @@ class DicomTransport:
             raise failure(Cause.DAMAGED, str(error)) from error
         except LocalError as error:
             raise failure(Cause.LOCAL, str(error)) from error
-        if context_id is None:  # the association ended while we converted
-            raise failure(Cause.STALE, "the association ended before the object was sent")
         if left is not None:
             source.sent = left
-        instance = Instance(sop_class, stored.instance.sop_instance_uid, syntax)
-        response = await self._exchange(channel, context_id, instance, source)
+        instance = Instance(sop_class, job.object.instance.sop_instance_uid, syntax)
+        try:
+            response = await self._exchange(channel, instance, source)
+        finally:
+            if converted is not None:
+                converted.discard()
+        digest = job.object.digest if converted is None else converted.digest
         return self._receipt(channel, instance, response, digest)
 
+    def _source(self, job: Job) -> CheckedSource | InlineSource:
+        if job.data is not None:
+            return InlineSource(job.data, job.object.digest)
+        reader = functools.partial(self._open_data, job.object.number)
+        return CheckedSource(job.object.size, job.object.digest, reader, self._executor)
+
     async def _exchange(
-        self, channel: _Channel, context_id: int, instance: Instance, source: CheckedSource | InlineSource
+        self, channel: _Channel, instance: Instance, source: CheckedSource | InlineSource
     ) -> Command:
+        context_id = channel.association.context_for(instance.sop_class_uid, instance.transfer_syntax_uid)
+        if context_id is None or not channel.usable:  # converting takes time
+            raise failure(Cause.STALE, "the association ended before the object was sent")
         try:
             response = await channel.association.c_store(context_id, instance, source)
         except Damaged as error:
