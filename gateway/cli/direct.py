@@ -8,19 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from gateway.association.timeouts import RequestorTimeouts
 from gateway.cli.failures import Failure
 from gateway.cli.options import connect
 from gateway.cli.output import hint
-from gateway.model import Peer, TlsMaterial
+from gateway.model import Peer
 from gateway.notices import Notices
 from gateway.operator import codec
 from gateway.operator.client import DaemonUnreachable, OperatorClient
 
 if TYPE_CHECKING:
     from gateway.config import Config
-    from gateway.config.limits import Timeouts
-    from gateway.config.schema import Peer as PeerSection
     from gateway.operator.sending import DirectSender
 
 T = TypeVar("T")
@@ -60,7 +57,11 @@ class Direct:
     """Does what the operator API does for peers, in this process. Answers in the same JSON."""
 
     def __init__(self, config: Config) -> None:
-        self._config = config
+        from gateway import settings  # imports every room: only who dials from here pays for it
+
+        self._calling_ae = config.gateway.ae_title
+        self._peers = settings.peers(config)
+        self._timeouts = settings.requestor_timeouts(config)
         self._runner = asyncio.Runner()
         self._senders: dict[str, DirectSender] = {}
 
@@ -70,9 +71,9 @@ class Direct:
 
         report = echo(
             self._peer(name),
-            calling_ae=self._config.gateway.ae_title,
+            calling_ae=self._calling_ae,
             notices=Notices(),
-            timeouts=_timeouts(self._config.timeouts),
+            timeouts=self._timeouts,
         )
         return codec.encode(self._runner.run(report))
 
@@ -86,9 +87,9 @@ class Direct:
         if name not in self._senders:
             self._senders[name] = DirectSender(
                 self._peer(name),
-                calling_ae=self._config.gateway.ae_title,
+                calling_ae=self._calling_ae,
                 notices=Notices(),
-                timeouts=_timeouts(self._config.timeouts),
+                timeouts=self._timeouts,
             )
         return await self._senders[name].send(size, _stream(pieces))
 
@@ -99,30 +100,13 @@ class Direct:
         self._runner.close()
 
     def _peer(self, name: str) -> Peer:
-        for peer in self._config.peers:
-            if peer.name == name:
-                return _peer(peer)
-        known = ", ".join(peer.name for peer in self._config.peers) or "none"
-        raise Failure(f"there is no peer {name!r} in the configuration; peers: {known}")
+        if name not in self._peers:
+            raise Failure(f"there is no peer {name!r} in the configuration", next_step=_known(self._peers))
+        return self._peers[name]
 
 
-def _peer(section: PeerSection) -> Peer:
-    tls = section.tls
-    material = None
-    if tls is not None:
-        material = TlsMaterial(tls.certificate, tls.key, tls.ca, tls.server_name, tls.check_name)
-    return Peer(section.name, section.ae_title, section.host, section.port, material, section.calling_ae)
-
-
-def _timeouts(section: Timeouts) -> RequestorTimeouts:
-    return RequestorTimeouts(
-        connect=section.connect,
-        tls=section.tls,
-        associate=section.associate,
-        response=section.response,
-        release=section.release,
-        stall=section.write,
-    )
+def _known(names: Iterable[str]) -> str:
+    return "Its peers: " + (", ".join(names) or "none") + "."
 
 
 async def _stream(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:

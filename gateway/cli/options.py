@@ -52,7 +52,7 @@ def _socket_of(config: Path | None) -> Path:
         config = DEFAULT_CONFIG
     from gateway.config import load  # reading a configuration imports much; a socket alone needs none of it
 
-    return load(config).operator.socket
+    return load(config, check_files=False).operator.socket
 
 
 class Duration(click.ParamType[float]):

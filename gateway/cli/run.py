@@ -24,9 +24,9 @@ def command(ctx: click.Context, config: Path) -> None:
     It logs to the journal under systemd, and to stderr otherwise. A configuration that is not valid ends it
     with exit code 3 before anything is opened.
     """
-    from gateway.config import load
+    from gateway.config import load_apart
 
-    settings = load(config)
+    settings = load_apart(config)  # in a child process, before anything here is started
     from gateway.app import run
 
     ctx.exit(run(settings))

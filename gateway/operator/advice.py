@@ -25,8 +25,16 @@ _HELD = {
 _HELD_OTHERWISE = f"Decide: {_RETRY}, or export it first and then dicom-gateway queue discard {{number}}"
 
 
-def next_step(delivery: Delivery, cause: str, *, link: str, paused: bool) -> str:
-    """Say what a person should do about `delivery`, given how its destination's link is."""
+_UNDELIVERED = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HELD)
+
+
+def next_step(delivery: Delivery, cause: str, *, link: str | None, paused: bool) -> str:
+    """Say what a person should do about `delivery`, given its destination's link.
+
+    `link` is None when the destination is not in the configuration any more.
+    """
+    if link is None and delivery.state in _UNDELIVERED:
+        return f"Put {delivery.destination} back into the configuration, or export the object and discard it."
     match delivery.state:
         case DeliveryState.HELD:
             return _HELD.get(cause, _HELD_OTHERWISE).format(number=delivery.number)

@@ -228,7 +228,7 @@ class Handlers:
         return _json(document())
 
     async def metrics(self, _request: Request) -> Response:
-        return Response(200, "text/plain; version=0.0.4; charset=utf-8", self._control.metrics())
+        return Response(200, "text/plain; version=0.0.4; charset=utf-8", await self._control.metrics())
 
     async def _act(self, request: Request, number: int, action: Action, reason: str) -> Response:
         return _json(await self._control.act(number, action, reason=reason, who=await _who(request)))

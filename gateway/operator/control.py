@@ -100,5 +100,5 @@ class Control(Protocol):
     def associations(self) -> tuple[AssociationFacts, ...]:
         """Return the associations established now, in both directions."""
 
-    def metrics(self) -> bytes:
+    async def metrics(self) -> bytes:
         """Return all metrics in the Prometheus text format."""

@@ -37,10 +37,11 @@ from gateway.operator.facts import (
 )
 from gateway.operator.sending import DirectSender, DirectSenders, read_pieces
 from gateway.operator.verdict import judge
-from gateway.spool import DataReader, DeliveryStory, Spool
+from gateway.spool import DataReader, DeliveryStory, Spool, SpoolSummary
 
 _log = logging.getLogger(__name__)
 
+_UNDELIVERED = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HELD)
 _MAX_ECHOES = 4  # peers being verified at the same time
 
 
@@ -98,7 +99,7 @@ class GatewayControl:
         peers: Mapping[str, Peer],
         listeners: Sequence[ListenerView],
         notices: Notices,
-        render_metrics: Callable[[], bytes],
+        render_metrics: Callable[[], Awaitable[bytes]],
         timeouts: RequestorTimeouts | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -132,7 +133,7 @@ class GatewayControl:
             for status in self._engine.status()
         )
         spool = presenting.spool(summary)
-        verdict = judge(destinations, spool, now)
+        verdict = judge(destinations, spool, now, orphans=self._orphans(summary))
         return Status(
             gateway=self._identity.name,
             ae_title=self._identity.ae_title,
@@ -150,7 +151,8 @@ class GatewayControl:
     async def deliveries(
         self, *, state: State | None, destination: str | None, after: int | None, limit: int
     ) -> DeliveryPage:
-        self._check_destination(destination)
+        if destination is not None and self._status_of(destination) is None:
+            self._check_orphan(destination, await self._spool.summary())
         rows = await self._spool.list_deliveries(
             state=DeliveryState(state) if state else None,
             destination=destination,
@@ -169,7 +171,7 @@ class GatewayControl:
         advice = next_step(
             told.delivery,
             told.cause,
-            link=status.link_state if status else "unknown",
+            link=status.link_state if status else None,
             paused=status.paused if status else False,
         )
         return presenting.story(told, advice)
@@ -177,8 +179,8 @@ class GatewayControl:
     def associations(self) -> tuple[AssociationFacts, ...]:
         return self._book.all()
 
-    def metrics(self) -> bytes:
-        return self._render_metrics()
+    async def metrics(self) -> bytes:
+        return await self._render_metrics()
 
     # what is done to the queue
 
@@ -266,6 +268,16 @@ class GatewayControl:
     def _status_of(self, destination: str) -> DestinationStatus | None:
         return next((status for status in self._engine.status() if status.name == destination), None)
 
+    def _orphans(self, summary: SpoolSummary) -> dict[str, int]:
+        """Count what is not delivered yet, by names that left the configuration."""
+        known = {status.name for status in self._engine.status()}
+        counts = {name: summary.count(*_UNDELIVERED, destination=name) for name in _names(summary) - known}
+        return {name: counts[name] for name in sorted(counts) if counts[name]}
+
+    def _check_orphan(self, name: str, summary: SpoolSummary) -> None:
+        if name not in _names(summary):
+            raise NotFound(f"there is no destination {name!r}")
+
     def _check_destination(self, name: str | None) -> None:
         if name is not None and self._status_of(name) is None:
             raise NotFound(f"there is no destination {name!r}")
@@ -275,6 +287,10 @@ class GatewayControl:
         if peer is None:
             raise NotFound(f"there is no peer {name!r} in the configuration")
         return peer
+
+
+def _names(summary: SpoolSummary) -> set[str]:
+    return {cell.destination for cell in summary.cells}
 
 
 def _listener(listener: ListenerView) -> ListenerFacts:

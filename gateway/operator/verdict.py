@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.operator.facts import DestinationFacts, Level, SpoolFacts, Waiting
@@ -20,9 +20,18 @@ class Verdict:
     attention: tuple[str, ...]
 
 
-def judge(destinations: Sequence[DestinationFacts], spool: SpoolFacts, now: float) -> Verdict:
-    """Say how things are at the gateway wall clock `now`, the most pressing first."""
-    attention = [*_room(spool), *_held(destinations)]
+def judge(
+    destinations: Sequence[DestinationFacts],
+    spool: SpoolFacts,
+    now: float,
+    *,
+    orphans: Mapping[str, int] | None = None,
+) -> Verdict:
+    """Say how things are at the gateway wall clock `now`, the most pressing first.
+
+    `orphans` counts what waits for names that are no destinations any more.
+    """
+    attention = [*_room(spool), *_held(destinations), *_orphaned(orphans or {})]
     waiting = [_waiting(d, now) for d in destinations if d.waiting.total.count]
     if attention:
         return Verdict("attention", " ".join([attention[0], *waiting[:1]]), tuple(attention))
@@ -53,6 +62,13 @@ def _held(destinations: Sequence[DestinationFacts]) -> list[str]:
             verb = "is held and waits" if count == 1 else "are held and wait"
             sentences.append(f"{count_of(count, 'object')} for {label(destination)} {verb} for a decision.")
     return sentences
+
+
+def _orphaned(orphans: Mapping[str, int]) -> list[str]:
+    return [
+        f"{count_of(count, 'object')} for {name} cannot leave: no peer of that name is configured any more."
+        for name, count in orphans.items()
+    ]
 
 
 def _waiting(destination: DestinationFacts, now: float) -> str:
