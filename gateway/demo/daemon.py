@@ -111,8 +111,11 @@ class Daemon:
         await self._stop()
 
     async def status(self) -> Mapping[str, Any]:
-        """Return what the operator API says (the JSON of operator.facts.Status)."""
-        return await asyncio.to_thread(self._ask)
+        """Return what the operator API says (the JSON of operator.facts.Status); raise DaemonFailed."""
+        try:
+            return await asyncio.to_thread(self._ask)
+        except DaemonUnreachable as error:
+            raise DaemonFailed(f"the gateway went away: {error}\n{self._end_of_log()}") from error
 
     def _ask(self) -> Mapping[str, Any]:
         with OperatorClient(self.socket) as client:
@@ -124,7 +127,7 @@ class Daemon:
         deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
-                return await self.status()
+                return await asyncio.to_thread(self._ask)
             except DaemonUnreachable as error:
                 if self._process.returncode is not None or time.monotonic() > deadline:
                     raise DaemonFailed(f"the gateway did not start: {error}\n{self._end_of_log()}") from error

@@ -40,6 +40,8 @@ _SHORT = {"record": "records", "image": "images", "bulk": "CBCT"}
 _LOOK_EVERY = 0.15  # seconds between two looks at the gateway; the page is redrawn as often
 _PATIENCE = 90.0  # seconds for what was sent to arrive
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 
 
@@ -135,17 +137,22 @@ class _Ending:
 
 
 async def _until_interrupted(story: _Story) -> _Ending | None:
-    """Tell the story; SIGINT and SIGTERM end it in order, so that nothing is left running."""
+    """Tell the story; a signal ends it in order, so that nothing is left running. Returns None then."""
     task = asyncio.ensure_future(story.tell())
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
+
+    def interrupt() -> None:
+        if not task.cancelling():  # a second Ctrl-C must not disturb the clearing up; that is bounded in time
+            task.cancel()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, interrupt)
     try:
         return await task
     except asyncio.CancelledError:
         return None
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _SIGNALS:
             loop.remove_signal_handler(number)
 
 

@@ -1,0 +1,140 @@
+"""The plan of the story, and the whole demonstration as a user starts it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from gateway import demo
+from gateway.demo.ledger import Ledger, group_of
+from gateway.demo.story import INTERRUPTED, Pace, Script
+
+NO_PACE = Pace(between_objects=0, before_return=0)
+PROGRAM = (
+    "import sys; from gateway.demo import run; sys.exit(run(records={}, images=3, cbct_slices=4, plain=True))"
+)
+
+
+@pytest.mark.parametrize(("records", "images", "slices"), [(2, 0, 0), (3, 7, 2), (11, 4, 1)])
+def test_plan_is_what_is_made(records: int, images: int, slices: int) -> None:
+    script = Script(records, images, slices, NO_PACE)
+    made = dict.fromkeys(Ledger().planned, 0)
+    for number in range(records):
+        for thing in script.patient(number):
+            made[group_of(thing.kind)] += 1
+    assert made == script.planned()
+    assert made["record"] == records
+
+
+def test_link_is_cut_in_a_patient_with_a_cbct() -> None:
+    for records in (2, 3, 20, 50):
+        script = Script(records, 10, 3, NO_PACE)
+        assert 0 < script.cut_in < records
+        assert script.has_cbct(script.cut_in)
+
+
+def test_every_object_is_different() -> None:
+    script = Script(4, 6, 2, NO_PACE)
+    uids = [thing.sop_instance_uid for number in range(4) for thing in script.patient(number)]
+    assert len(set(uids)) == len(uids)
+
+
+def test_one_patient_is_too_few() -> None:
+    with pytest.raises(ValueError, match="2 records"):
+        demo.run(records=1)
+
+
+def start(directory: Path, records: int) -> subprocess.Popen[str]:
+    environment = os.environ | {"TMPDIR": str(directory), "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.format(records)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+
+def daemons_in(directory: Path) -> list[int]:
+    """Return the processes whose command line names something in `directory`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if os.fsencode(directory) in line:
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.fixture
+def short_directory() -> str:
+    """A folder with a short name: the path of a Unix socket has 108 bytes at most."""
+    with tempfile.TemporaryDirectory(prefix="d") as name:
+        yield name
+
+
+def test_whole_demonstration_proves_that_everything_arrived(short_directory: str) -> None:
+    directory = Path(short_directory)
+    process = start(directory, 4)
+    output, _ = process.communicate(timeout=110)
+    assert process.returncode == 0, output
+    assert [line[:2] for line in output.splitlines() if re.match(r"\d\. ", line)] == ["1.", "2.", "3.", "4."]
+    assert "Everything the console was promised is at the centre, once, bit for bit." in output
+    # 4 records; 3 portal images, and registration and log of 2 patients; 2 CBCT series
+    assert re.search(r"Treatment records +4 +[\d,]+ +4 +4 ", output)
+    assert re.search(r"Images and others +7 +[\d,]+ +7 +7 ", output)
+    assert re.search(r"CBCT slices +8 +[\d,]+ +8 +8 ", output)
+    assert "\x1b" not in output
+    assert list(directory.iterdir()) == []
+    assert daemons_in(directory) == []
+
+
+def test_interrupt_stops_and_removes_everything(short_directory: str) -> None:
+    directory = Path(short_directory)
+    process = start(directory, 200)
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if line.startswith("2. "):
+            break
+    assert daemons_in(directory), "".join(seen)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED, "".join(seen) + output
+    assert "Interrupted" in output
+    assert list(directory.iterdir()) == []
+    assert daemons_in(directory) == []
+
+
+def test_daemon_that_does_not_start_is_explained_and_its_log_kept(short_directory: str) -> None:
+    """Stop the daemon by spoiling its configuration: a folder in place of the state directory."""
+    program = (
+        "import sys; from gateway.demo import run, daemon;"
+        "daemon._CONFIG += '\\nnonsense = true\\n';"
+        "sys.exit(run(records=2, images=0, cbct_slices=0, plain=True))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"TMPDIR": short_directory},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 1
+    assert "The demo failed: the gateway did not start" in done.stdout
+    assert "nonsense" in done.stdout
+    (kept,) = Path(short_directory).iterdir()
+    assert (kept / "gateway.log").exists()
