@@ -73,6 +73,10 @@ class Orthanc:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=30) as answer:
             return bytes(answer.read())
 
+    def count(self) -> int:
+        """How many instances Orthanc holds."""
+        return int(json.loads(self._get("/statistics"))["CountInstances"])
+
     def received(self) -> list[objects.Stored]:
         """Describe every instance Orthanc holds, from the files it serves."""
         names = json.loads(self._get("/instances"))

@@ -38,13 +38,19 @@ class Ballast:
         self._path = directory / "ballast"
 
     def leave(self, free: int) -> None:
-        """Grow or shrink until the file system has about `free` bytes left."""
+        """Grow or shrink until the file system has about `free` bytes left; 0: to the last block."""
         self.remove()
         left = os.statvfs(self._path.parent)
         size = left.f_bavail * left.f_frsize - free
-        if size > 0:
-            with self._path.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, size)
+        piece, at = 1 << 20, 0
+        with self._path.open("wb") as file:
+            # The file system takes blocks of its own for our file, so the last ones are tried one by one.
+            while at < size and piece >= 1 << 12:
+                try:
+                    os.posix_fallocate(file.fileno(), at, min(piece, size - at))
+                    at += min(piece, size - at)
+                except OSError:
+                    piece //= 2
 
     def remove(self) -> None:
         """Give all the room back."""
