@@ -15,8 +15,8 @@ EVERYBODY_ELSE = "other addresses"
 class RefusalLimits:
     """How much is told and remembered."""
 
-    per_window: int = 5  # refusals of one address that are told, per window
-    window: float = 60.0  # seconds
+    per_minute: int = 5  # refusals of one address that are told one by one, per window
+    window: float = 60.0  # seconds: the minute of `per_minute`
     addresses: int = 256  # addresses counted apart; those beyond are counted together
 
 
@@ -48,7 +48,7 @@ class Refusals:
         if address not in self._counts and len(self._counts) >= self.limits.addresses:
             address = EVERYBODY_ELSE
         count = self._counts.setdefault(address, _Count(now))
-        if count.told < self.limits.per_window:
+        if count.told < self.limits.per_minute:
             count.told += 1
             return True
         count.silent += 1

@@ -38,7 +38,7 @@ class Clock:
 
 def test_a_flood_is_summed_up_by_a_timer_that_is_set_once(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    log = LogNotices(RefusalLimits(per_window=2), clock=clock, call_later=clock.call_later)
+    log = LogNotices(RefusalLimits(per_minute=2), clock=clock, call_later=clock.call_later)
     with caplog.at_level(logging.INFO, logger="gateway"):
         for _ in range(414):
             log(REFUSED)
@@ -54,7 +54,7 @@ def test_a_flood_is_summed_up_by_a_timer_that_is_set_once(caplog: pytest.LogCapt
 
 def test_without_timers_the_sum_comes_with_the_next_notice(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    log = LogNotices(RefusalLimits(per_window=1), clock=clock)
+    log = LogNotices(RefusalLimits(per_minute=1), clock=clock)
     with caplog.at_level(logging.INFO, logger="gateway"):
         log(REFUSED)
         log(REFUSED)
@@ -70,7 +70,7 @@ def test_without_timers_the_sum_comes_with_the_next_notice(caplog: pytest.LogCap
 def test_rejections_of_callers_are_limited_and_rejections_by_peers_are_not(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    log = LogNotices(RefusalLimits(per_window=1), clock=Clock())
+    log = LogNotices(RefusalLimits(per_minute=1), clock=Clock())
     inbound = AssociationRefused("a1", True, "192.0.2.7", "X", "Y", 1, 1, 7, "no route")
     outbound = AssociationRefused("a2", False, "192.0.2.9", "GW", "ARIA", 2, 3, 2, "local limit")
     with caplog.at_level(logging.INFO, logger="gateway"):

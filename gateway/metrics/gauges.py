@@ -1,0 +1,100 @@
+"""What is read when somebody asks: the queue, the room in the spool, the links."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from gateway.delivery.courier import DestinationStatus
+from gateway.spool import SpoolSummary
+
+_LINK_STATES = ("unknown", "online", "degraded", "offline")
+
+
+class Gauges(Collector):
+    """Renders the latest summary of the spool and status of the destinations."""
+
+    def __init__(self, wall_clock: Callable[[], float]) -> None:
+        self._wall_clock = wall_clock
+        self._summary: SpoolSummary | None = None
+        self._status: Sequence[DestinationStatus] = ()
+
+    def update(self, summary: SpoolSummary, status: Sequence[DestinationStatus]) -> None:
+        """Take what is to be rendered from now on."""
+        self._summary, self._status = summary, status
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the gauges; nothing before the first update."""
+        if self._summary is not None:
+            yield from self._queue(self._summary)
+            yield from _spool(self._summary)
+        yield from _links(self._status)
+
+    def _queue(self, summary: SpoolSummary) -> Iterator[GaugeMetricFamily]:
+        labels = ["destination", "state", "priority"]
+        objects = _gauge(
+            "queue_objects", "Deliveries by state; an object counts once per destination.", labels
+        )
+        amount = _gauge("queue_bytes", "Their bytes.", labels)
+        for cell in summary.cells:
+            values = [cell.destination, cell.state.value, cell.priority.label]
+            objects.add_metric(values, cell.count)
+            amount.add_metric(values, cell.bytes)
+        oldest = _gauge(
+            "queue_oldest_seconds", "Age of the oldest object not delivered yet.", ["destination"]
+        )
+        now = self._wall_clock()
+        for destination, received_at in summary.oldest.items():
+            # A clock that was set back must not make an age negative.
+            oldest.add_metric([destination], max(now - received_at, 0.0))
+        yield from (objects, amount, oldest)
+
+
+def _spool(summary: SpoolSummary) -> Iterator[GaugeMetricFamily]:
+    for name, words, value in (
+        ("spool_objects", "Objects whose bytes are kept.", summary.objects),
+        ("spool_bytes", "Bytes they take.", summary.bytes),
+        ("spool_disk_free_bytes", "Free bytes of the file system.", summary.disk_free),
+        ("spool_disk_bytes", "Size of the file system.", summary.disk_total),
+        ("spool_inodes_free", "Free inodes, where their number is fixed.", summary.inodes_free),
+    ):
+        if value is not None:
+            yield GaugeMetricFamily(f"dicom_gateway_{name}", words, value)
+    room = _gauge("spool_room_bytes", "Bytes that objects of this priority may still use.", ["priority"])
+    for priority, left in summary.room.items():
+        room.add_metric([priority.label], left)
+    yield room
+
+
+def _links(status: Sequence[DestinationStatus]) -> Iterator[GaugeMetricFamily]:
+    state = _gauge("link_state", "1 for the state the link is in.", ["destination", "state"])
+    for one in status:
+        for name in _LINK_STATES:
+            state.add_metric([one.name, name], float(one.link_state == name))
+    yield state
+    per_destination: tuple[tuple[str, str, Callable[[DestinationStatus], float | None]], ...] = (
+        ("link_rtt_seconds", "Measured round trip time.", lambda one: one.rtt),
+        ("link_goodput_bytes_per_second", "Measured, of one association.", lambda one: one.goodput),
+        ("link_last_success_timestamp_seconds", "When something last worked.", lambda one: one.last_success),
+        ("link_paused", "1 when an operator has stopped deliveries.", lambda one: one.paused),
+        ("link_circuit_open", "1 when the destination is left alone for a while.", _circuit_open),
+        ("link_objects_in_flight", "Objects being sent.", lambda one: one.in_flight),
+        ("link_associations", "Associations at work.", lambda one: one.associations),
+    )
+    for name, words, read in per_destination:
+        gauge = _gauge(name, words, ["destination"])
+        for one in status:
+            value = read(one)
+            if value is not None:
+                gauge.add_metric([one.name], float(value))
+        yield gauge
+
+
+def _circuit_open(status: DestinationStatus) -> float:
+    return float(status.circuit != "closed")
+
+
+def _gauge(name: str, words: str, labels: list[str]) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"dicom_gateway_{name}", words, labels=labels)

@@ -1,0 +1,89 @@
+"""Queue, room and links are read when somebody asks."""
+
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.delivery.courier import DestinationStatus
+from gateway.metrics import Metrics
+from gateway.model import DeliveryState, Priority
+from gateway.notices import Notices
+from gateway.spool import SpoolSummary
+from gateway.spool.values import SummaryCell
+
+SUMMARY = SpoolSummary(
+    cells=(
+        SummaryCell("oncology", DeliveryState.QUEUED, Priority.RECORD, 3, 72_000),
+        SummaryCell("oncology", DeliveryState.HELD, Priority.IMAGE, 1, 500_000),
+    ),
+    oldest={"oncology": 1000.0, "pacs": 5000.0},
+    objects=4,
+    bytes=572_000,
+    disk_free=10_000_000,
+    disk_total=20_000_000,
+    inodes_free=None,
+    room={Priority.RECORD: 9_000_000, Priority.IMAGE: 1_000_000},
+)
+STATUS = DestinationStatus(
+    name="oncology",
+    link_state="offline",
+    reason="refused",
+    since=900.0,
+    paused=False,
+    in_flight=2,
+    claimed=4,
+    associations=1,
+    circuit="open",
+    rtt=None,
+    goodput=125_000.0,
+    last_success=950.0,
+    next_try=1200.0,
+)
+
+
+async def summary() -> SpoolSummary:
+    return SUMMARY
+
+
+async def read() -> dict[tuple[str, ...], float]:
+    metrics = Metrics(Notices(), wall_clock=lambda: 1600.0)
+    metrics.observe(summary, lambda: [STATUS])
+    return {
+        (sample.name.removeprefix("dicom_gateway_"), *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families((await metrics.render()).decode())
+        for sample in family.samples
+    }
+
+
+async def test_the_queue_by_destination_state_and_priority_with_its_age() -> None:
+    values = await read()
+    assert values["queue_objects", "oncology", "queued", "record"] == 3
+    assert values["queue_bytes", "held", "image", "oncology"] == 500_000
+    assert values["queue_oldest_seconds", "oncology"] == 600
+    assert values["queue_oldest_seconds", "pacs"] == 0  # the clock was set back
+
+
+async def test_the_room_in_the_spool() -> None:
+    values = await read()
+    assert values["spool_objects",] == 4
+    assert values["spool_bytes",] == 572_000
+    assert values["spool_disk_free_bytes",] == 10_000_000
+    assert values["spool_room_bytes", "record"] == 9_000_000
+    assert values["spool_room_bytes", "image"] == 1_000_000
+    assert ("spool_inodes_free",) not in values
+
+
+async def test_the_links() -> None:
+    values = await read()
+    assert values["link_state", "offline", "oncology"] == 1
+    assert values["link_state", "oncology", "online"] == 0
+    assert values["link_goodput_bytes_per_second", "oncology"] == 125_000
+    assert values["link_circuit_open", "oncology"] == 1
+    assert values["link_objects_in_flight", "oncology"] == 2
+    assert ("link_rtt_seconds", "oncology") not in values
+
+
+async def test_before_anything_is_observed_there_are_no_gauges() -> None:
+    text = (await Metrics(Notices()).render()).decode()
+    assert "queue_objects" not in text
+    assert "dicom_gateway_associations_open" in text
