@@ -92,6 +92,7 @@ _NEXT_STEP = {
     408: "Send the request again.",
     411: "Send a Content-Length header.",
     413: "Send less.",
+    431: "Send less.",
     500: "The gateway's log has the details; please report this.",
     503: "Try again in a moment.",
 }

@@ -184,6 +184,9 @@ class _Connection:
 
     def _parse(self, event: h11.Request) -> Request:
         self._method = event.method
+        header = len(event.target) + sum(len(name) + len(value) for name, value in event.headers)
+        if header > self._limits.max_header_bytes:  # h11 bounds only what has not arrived whole
+            raise BadRequest(431, f"the header is longer than {self._limits.max_header_bytes} bytes")
         target = event.target.decode("ascii")
         path, _, query = target.partition("?")
         try:
