@@ -18,27 +18,25 @@ import click
     type=click.IntRange(0, 10_000),
     default=40,
     show_default=True,
-    help="Portal images of them all.",
+    help="Portal images of all patients together.",
 )
 @click.option(
     "--cbct-slices",
-    type=click.IntRange(0, 1000),
+    type=click.IntRange(0, 500),
     default=20,
     show_default=True,
-    help="Slices of a cone-beam CT, which every fifth patient gets.",
+    help="Slices of a CBCT, which every fifth patient gets.",
 )
 @click.option(
     "--keep", is_flag=True, help="Keep the folder with the spool, the log and what the centre received."
 )
-@click.option(
-    "--plain", "--no-color", "plain", is_flag=True, help="Lines without colours instead of the live page."
-)
+@click.option("--plain", is_flag=True, help="Lines instead of the live page, and no colours.")
 @click.pass_context
 def command(ctx: click.Context, records: int, images: int, cbct_slices: int, keep: bool, plain: bool) -> None:
     """Show the whole job on this machine: a console, the gateway, a link that fails, and a TLS centre.
 
-    Everything runs on loopback and in a temporary folder, with synthetic patients. Ends with a table that
-    proves, digest by digest, that everything arrived; the exit code is 0 only then.
+    Everything runs on loopback and in a temporary folder, with synthetic patients, for about half a minute.
+    Ends with a table that proves, digest by digest, that everything arrived; the exit code is 0 only then.
     """
     from gateway.demo import run
 

@@ -195,12 +195,15 @@ class _Story:
     async def _watch(self, daemon: Daemon, link: Link) -> None:
         """Ask the gateway how things are, and redraw, again and again."""
         while True:
-            self._scene.observe(await daemon.status())
-            self._peak = max(self._peak, (sum(self._scene.waiting.values()), self._scene.waiting_bytes))
-            self._scene.advance(time.monotonic() - self._start, link_up=link.up)
-            self._shown.update(self._scene)
+            await self._look(daemon, link)
             self._news.set()
             await asyncio.sleep(_LOOK_EVERY)
+
+    async def _look(self, daemon: Daemon, link: Link) -> None:
+        self._scene.observe(await daemon.status())
+        self._peak = max(self._peak, (sum(self._scene.waiting.values()), self._scene.waiting_bytes))
+        self._scene.advance(time.monotonic() - self._start, link_up=link.up)
+        self._shown.update(self._scene)
 
     async def _chapters(self, daemon: Daemon, link: Link) -> _Ending:
         script = self._script
@@ -231,7 +234,10 @@ class _Story:
         link.restore()
         await self._until("everything had arrived", self._ledger.settled)
         await self._until("the gateway had every answer", self._nothing_waits)
-        self._chapter(4, "Done", "Everything is at the centre. The gateway's queue is empty.")
+        self._chapter(
+            4, "The end", "Everything that the console sent is compared with what the centre holds."
+        )
+        await self._look(daemon, link)
         return self._ending(returned)
 
     def _chapter(self, number: int, title: str, text: str) -> None:
@@ -271,7 +277,7 @@ class _Story:
             self._missed.append(f"gave up waiting until {what}")
 
     def _ending(self, returned: float) -> _Ending:
-        ledger, elapsed = self._ledger, time.monotonic() - self._start
+        ledger = self._ledger
         proof = ledger.proof()
         missing = [*self._missed, *view.complaints(proof)]
         if not self._nothing_waits():
@@ -289,4 +295,9 @@ class _Story:
                 ", ".join(f"{name} {view.wait(last[group])}" for group, name in _SHORT.items()),
             ),
         ]
-        return _Ending(view.verdict(proof, facts=facts, elapsed=elapsed, complaints=missing), not missing)
+        facts.append(("The demonstration took", view.wait(time.monotonic() - self._start)))
+        if any(row.again for row in proof.rows):
+            facts.append(
+                ("Sent twice", "the answer was lost with the link; same bytes, the centre keeps one")
+            )
+        return _Ending(view.verdict(proof, facts=facts, complaints=missing), not missing)

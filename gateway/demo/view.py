@@ -79,7 +79,9 @@ class PlainView:
 
     def chapter(self, chapter: Chapter) -> None:
         """Print its title and text."""
-        self._console.print(f"{chapter.number}. {chapter.title}: {chapter.text}", highlight=False)
+        self._console.print(
+            f"{chapter.number}. {chapter.title}: {chapter.text}", highlight=False, soft_wrap=True
+        )
         self._next = 0.0
 
     def update(self, scene: Scene) -> None:
@@ -94,6 +96,7 @@ class PlainView:
             f"waiting {sum(scene.waiting.values())} ({_megabytes(scene.waiting_bytes)})  "
             f"at the centre {_done(ledger.proved_by_group(), ledger.planned)}",
             highlight=False,
+            soft_wrap=True,
         )
 
     def close(self) -> None:
@@ -210,11 +213,9 @@ def _bar(width: int, planned: int, answered: int, proved: int) -> Text:
     )
 
 
-def verdict(
-    proof: Proof, *, facts: Sequence[tuple[str, str]], elapsed: float, complaints: Sequence[str]
-) -> RenderableType:
+def verdict(proof: Proof, *, facts: Sequence[tuple[str, str]], complaints: Sequence[str]) -> RenderableType:
     """Return the table at the end, the `facts` (label, value) under it, and the sentence that counts."""
-    table = Table(box=box.SIMPLE_HEAD, show_footer=True)
+    table = Table(box=box.SIMPLE_HEAD, show_footer=True, collapse_padding=True)
     table.add_column("", no_wrap=True, footer="All")
     for heading, attribute in _ACCOUNT.items():
         total = sum(getattr(row, attribute) for row in proof.rows)
@@ -230,7 +231,7 @@ def verdict(
         last = Text("\n".join(f"FAILED: {complaint}" for complaint in complaints), "bold red")
     else:
         last = Text(
-            f"Everything the console was promised is at the centre, once, bit for bit. ({elapsed:.0f} s)",
+            "Everything the console was promised is at the centre, kept once, bit for bit.",
             "bold green",
         )
     return Group("", table, Padding(grid, (0, 1)), Padding(last, (1, 1)))

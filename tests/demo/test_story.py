@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from gateway import demo
 from gateway.demo.ledger import Ledger, group_of
 from gateway.demo.story import INTERRUPTED, Pace, Script
 
+ROOT = Path(__file__).parents[2]
 NO_PACE = Pace(between_objects=0, before_return=0)
 PROGRAM = (
     "import sys; from gateway.demo import run; sys.exit(run(records={}, images=3, cbct_slices=4, plain=True))"
@@ -51,16 +54,18 @@ def test_one_patient_is_too_few() -> None:
         demo.run(records=1)
 
 
-def start(directory: Path, records: int) -> subprocess.Popen[str]:
+@contextmanager
+def started(directory: Path, records: int) -> Iterator[subprocess.Popen[str]]:
+    """The demo in a process, with its temporary folder in `directory`; killed if the test leaves it."""
+    command = [sys.executable, "-c", PROGRAM.format(records)]
     environment = os.environ | {"TMPDIR": str(directory), "PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.format(records)],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
+    pipes: dict[str, int] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, env=environment, text=True, cwd=ROOT, **pipes) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
 
 
 def daemons_in(directory: Path) -> list[int]:
@@ -78,7 +83,7 @@ def daemons_in(directory: Path) -> list[int]:
 
 
 @pytest.fixture
-def short_directory() -> str:
+def short_directory() -> Iterator[str]:
     """A folder with a short name: the path of a Unix socket has 108 bytes at most."""
     with tempfile.TemporaryDirectory(prefix="d") as name:
         yield name
@@ -86,11 +91,11 @@ def short_directory() -> str:
 
 def test_whole_demonstration_proves_that_everything_arrived(short_directory: str) -> None:
     directory = Path(short_directory)
-    process = start(directory, 4)
-    output, _ = process.communicate(timeout=110)
+    with started(directory, 4) as process:
+        output, _ = process.communicate(timeout=110)
     assert process.returncode == 0, output
-    assert [line[:2] for line in output.splitlines() if re.match(r"\d\. ", line)] == ["1.", "2.", "3.", "4."]
-    assert "Everything the console was promised is at the centre, once, bit for bit." in output
+    assert re.findall(r"^(\d)\. ", output, re.MULTILINE) == ["1", "2", "3", "4"]
+    assert "Everything the console was promised is at the centre, kept once, bit for bit." in output
     # 4 records; 3 portal images, and registration and log of 2 patients; 2 CBCT series
     assert re.search(r"Treatment records +4 +[\d,]+ +4 +4 ", output)
     assert re.search(r"Images and others +7 +[\d,]+ +7 +7 ", output)
@@ -102,24 +107,24 @@ def test_whole_demonstration_proves_that_everything_arrived(short_directory: str
 
 def test_interrupt_stops_and_removes_everything(short_directory: str) -> None:
     directory = Path(short_directory)
-    process = start(directory, 200)
-    assert process.stdout is not None
-    seen = []
-    for line in process.stdout:
-        seen.append(line)
-        if line.startswith("2. "):
-            break
-    assert daemons_in(directory), "".join(seen)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == INTERRUPTED, "".join(seen) + output
+    with started(directory, 200) as process:
+        assert process.stdout is not None
+        seen = ""
+        for line in process.stdout:
+            seen += line
+            if line.startswith("2. "):
+                break
+        assert daemons_in(directory), seen
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED, seen + output
     assert "Interrupted" in output
     assert list(directory.iterdir()) == []
     assert daemons_in(directory) == []
 
 
 def test_daemon_that_does_not_start_is_explained_and_its_log_kept(short_directory: str) -> None:
-    """Stop the daemon by spoiling its configuration: a folder in place of the state directory."""
+    """Its configuration is spoilt here."""
     program = (
         "import sys; from gateway.demo import run, daemon;"
         "daemon._CONFIG += '\\nnonsense = true\\n';"
@@ -131,7 +136,7 @@ def test_daemon_that_does_not_start_is_explained_and_its_log_kept(short_director
         capture_output=True,
         text=True,
         timeout=60,
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
     )
     assert done.returncode == 1
     assert "The demo failed: the gateway did not start" in done.stdout
