@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -19,6 +20,7 @@ DESTINATION = "oncology"
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 15.0
+_SOCKET_PATH_MAX = 107  # bytes, of sockaddr_un on Linux
 _LOOK_EVERY = 0.05  # seconds between looks for the operator socket while the daemon starts
 
 _CONFIG = """\
@@ -73,6 +75,10 @@ class Daemon:
         self.config = directory / "gateway.toml"
         self.log = directory / "gateway.log"
         self.socket = directory / "operator.sock"
+        if len(os.fsencode(self.socket)) > _SOCKET_PATH_MAX:
+            raise DaemonFailed(
+                f"{directory} is too long a path for a Unix socket: set TMPDIR to a shorter one"
+            )
         self._process: asyncio.subprocess.Process | None = None
         self.config.write_text(
             _CONFIG.format(

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_LIFETIME = datetime.timedelta(days=2)
+_LIFETIME = datetime.timedelta(days=90)  # long enough that the gateway does not warn of its end
 _CLOCK_SKEW = datetime.timedelta(hours=1)
 
 

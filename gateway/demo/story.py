@@ -38,7 +38,7 @@ LINK_RATE = 6e6  # bytes per second
 _CBCT_EVERY = 5  # patients
 _SHORT = {"record": "records", "image": "images", "bulk": "CBCT"}
 _LOOK_EVERY = 0.15  # seconds between two looks at the gateway; the page is redrawn as often
-_PATIENCE = 90.0  # seconds for what was sent to arrive
+_PATIENCE = 45.0  # seconds without any arrival at the centre
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -267,12 +267,20 @@ class _Story:
         return not any(self._scene.waiting.values()) and not self._scene.held
 
     async def _until(self, what: str, condition: Callable[[], bool]) -> None:
-        """Wait for `condition`, looking whenever there is news. When patience ends, the end says so."""
+        """Wait for `condition`, looking whenever there is news.
+
+        When nothing has arrived at the centre for too long, the wait ends, and the end of the story says so.
+        """
+        clock = asyncio.get_running_loop().time
+        arrivals = len(self._ledger.arrivals)
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_PATIENCE) as limit:
                 while not condition():
                     self._news.clear()
                     await self._news.wait()
+                    if arrivals != len(self._ledger.arrivals):
+                        arrivals = len(self._ledger.arrivals)
+                        limit.reschedule(clock() + _PATIENCE)
         except TimeoutError:
             self._missed.append(f"gave up waiting until {what}")
 
