@@ -60,7 +60,10 @@ class DirectSender:
         self._idle: asyncio.Task[None] | None = None
 
     async def send(self, size: int, body: AsyncIterator[bytes]) -> SendReport:
-        """Pass on a Part 10 file of `size` bytes; what the peer does is in the report. NotAnObject; Busy."""
+        """Pass on a Part 10 file of `size` bytes; what the peer does is in the report.
+
+        Raises NotAnObject, Busy, and whatever `body` raises; the association is aborted then.
+        """
         if self._waiting >= self._limits.max_waiting:
             raise Busy(f"{self._limits.max_waiting} others are waiting to send to {self._peer.name}")
         self._waiting += 1
@@ -117,7 +120,7 @@ class DirectSender:
     async def _context(self, instance: Instance) -> tuple[RequestorAssociation, int]:
         wanted = (instance.sop_class_uid, instance.transfer_syntax_uid)
         association = self._association
-        if association is None or association.closed or wanted not in self._seen:
+        if association is None or not association.established or wanted not in self._seen:
             await self._let_go()
             self._seen.pop(wanted, None)
             self._seen[wanted] = None
