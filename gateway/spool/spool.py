@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
+from gateway.errors import SpoolFailure
 from gateway.model import Delivery, DeliveryState, Instance, Origin, Priority
 from gateway.notices import Notices
+from gateway.spool import deliveries, queries, retention
+from gateway.spool.comparer import Comparer
+from gateway.spool.export import export
+from gateway.spool.files import Files
+from gateway.spool.intake import Incoming, Intake
+from gateway.spool.journal import Batch, Journal, Request
+from gateway.spool.loop_side import LoopSide
+from gateway.spool.object_file import Pending, Shop
+from gateway.spool.quota import Ledger
+from gateway.spool.reader import FileReader, InlineReader, Reader, in_thread, open_object
+from gateway.spool.recovery import JOURNAL, OBJECTS, Recovered, recover
+from gateway.spool.store import Store
+from gateway.spool.transaction import Transaction
 from gateway.spool.values import (
     DataReader,
     DeliveryRow,
     DeliveryStory,
     ExpireReport,
-    IncomingObject,
     Job,
     RecoveryReport,
     Settlement,
     SpoolLimits,
     SpoolSummary,
 )
+from gateway.spool.workers import Workers
+
+T = TypeVar("T")
+
+_LOCK = "lock"
+_HELD_SLICE = 200
 
 
 class Spool:
@@ -29,8 +53,6 @@ class Spool:
     that thread. Raised are LocalError for misuse, and its kinds NoRoom and SpoolFailure.
     """
 
-    recovery: RecoveryReport
-
     @classmethod
     def open(
         cls,
@@ -39,32 +61,111 @@ class Spool:
         *,
         notices: Notices,
         wall_clock: Callable[[], float] = time.time,
+        files: Files | None = None,
     ) -> Spool:
         """Lock `directory` (created if need be), recover what is there, start the threads. Blocking.
 
         Raises SpoolFailure when another process has it, when it was written by a newer version, or when
         the disk fails. Alarms of the recovery are published before it returns.
         """
-        raise NotImplementedError
+        limits = limits or SpoolLimits()
+        files = files or Files()
+        lock = _take_lock(directory, files)
+        try:
+            store = Store(directory / OBJECTS, files)
+            recovered = recover(directory, files, store, limits, wall_clock)
+            try:
+                disk = files.disk(directory)
+            except OSError as error:
+                recovered.db.close()
+                raise SpoolFailure(
+                    f"the filesystem of the spool does not answer: {error.strerror}"
+                ) from error
+        except SpoolFailure:
+            files.close(lock)
+            raise
+        for alarm in recovered.alarms:
+            notices.publish(alarm)
+        ledger = Ledger(limits, disk, recovered.kept)
+        return cls(directory, files, store, limits, notices, wall_clock, recovered, ledger, lock)
+
+    def __init__(
+        self,
+        directory: Path,
+        files: Files,
+        store: Store,
+        limits: SpoolLimits,
+        notices: Notices,
+        wall_clock: Callable[[], float],
+        recovered: Recovered,
+        ledger: Ledger,
+        lock: int,
+    ) -> None:
+        """Not to be called: use `open`."""
+        self.recovery: RecoveryReport = recovered.report
+        self._limits = limits
+        self._files = files
+        self._store = store
+        self._directory = directory
+        self._wall_clock = wall_clock
+        self._lock = lock
+        self._ledger = ledger
+        self._comparisons = recovered.comparisons
+        self._closed = False
+        self._side = LoopSide(notices, ledger, self._compare)
+        self._reader = Reader(directory / JOURNAL, files)
+        self._file_workers = Workers(limits.file_threads, "spool-file", self._side.defect)
+        self._read_workers = Workers(1, "spool-read", self._side.defect)
+        self._journal = Journal(recovered.db, directory, files, limits, wall_clock, self)
+        self._comparer = Comparer(
+            self._journal, self._reader, self._open, limits.max_compare_bytes, self._side.defect
+        )
+        self._intake = Intake(
+            journal=self._journal,
+            shop=Shop(store, files, self._file_workers, Pending()),
+            ledger=ledger,
+            limits=limits,
+            wall_clock=wall_clock,
+            call_soon=self._side.call_soon,
+            alarm=self._side.alarm,
+            refused=self._refused,
+        )
+        self._journal.start()
 
     async def close(self) -> None:
         """Finish what was handed in, write the journal back, let go of the directory."""
-        raise NotImplementedError
+        if self._closed:
+            return
+        self._closed = True
+        self._side.bind()
+        await asyncio.to_thread(self._close)
+        self._side.close()
+
+    def _close(self) -> None:
+        self._comparer.close()
+        self._file_workers.close()
+        self._journal.close()
+        self._read_workers.close()
+        self._reader.release()
+        with contextlib.suppress(OSError):  # spares that stay are leftovers
+            self._store.close()
+        self._files.close(self._lock)
 
     async def wait_failed(self) -> None:
         """Wait until the journal cannot be trusted any more, then raise SpoolFailure.
 
-        The process must end then: recovery at start is the one repair. Never returns before `close`.
+        The process must end then: recovery at start is the one repair. Returns when the spool is closed.
         """
-        raise NotImplementedError
+        await self._side.wait_failed()
 
     # what arrives
 
     def receive(
         self, instance: Instance, origin: Origin, priority: Priority, destinations: Sequence[str]
-    ) -> IncomingObject:
+    ) -> Incoming:
         """Begin to take an object for `destinations` (at least one). Raises NoRoom at once."""
-        raise NotImplementedError
+        self._bind()
+        return self._intake.receive(instance, origin, priority, destinations)
 
     # what leaves
 
@@ -81,32 +182,54 @@ class Spool:
         `max_bytes` bounds their sizes together (one job is always given), `max_priority` leaves out what
         is less urgent than it.
         """
-        raise NotImplementedError
+        work = partial(
+            deliveries.claim,
+            destination=destination,
+            limit=limit,
+            max_bytes=max_bytes,
+            max_priority=max_priority,
+        )
+        return await self._submit(work, durable=False)
 
     async def settle(self, outcomes: Sequence[Settlement]) -> None:
         """Record how attempts ended; durable when it returns. All of them or, on an error, none."""
-        raise NotImplementedError
+        await self._submit(partial(deliveries.settle, outcomes=tuple(outcomes)))
 
     def open_data(self, object_number: int) -> DataReader:
         """Open the bytes of an object. Blocking, for any thread; SpoolFailure when they are not there."""
-        raise NotImplementedError
+        return self._open(object_number)
 
     async def next_due(self, destination: str) -> float | None:
         """When the next queued delivery may go (wall clock; 0.0: now); None when nothing is queued."""
-        raise NotImplementedError
+        now, longest = self._wall_clock(), self._limits.max_wait_seconds
+        return await self._ask(lambda db: queries.next_due(db, destination, now, longest))
 
     def on_work(self, callback: Callable[[str], None]) -> Callable[[], None]:
         """Call `callback(destination)` on the event loop when something became queued for it.
 
         The returned function ends that.
         """
-        raise NotImplementedError
+        return self._side.on_work(callback)
 
-    # what the operator sees and does; `who` is the person, and is kept in the history
+    # what the operator sees and does
 
     async def summary(self) -> SpoolSummary:
         """Count what is here; the cost depends on the number of destinations only."""
-        raise NotImplementedError
+        await self._submit(self._journal.look_again, durable=False)
+        cells, oldest, (objects, size) = await self._ask(
+            lambda db: (queries.cells(db), queries.oldest(db), queries.kept(db))
+        )
+        disk = self._ledger.disk
+        return SpoolSummary(
+            cells=cells,
+            oldest=oldest,
+            objects=objects,
+            bytes=size,
+            disk_free=disk.free,
+            disk_total=disk.total,
+            inodes_free=disk.inodes_free,
+            room={priority: self._ledger.room(priority) for priority in Priority},
+        )
 
     async def list_deliveries(
         self,
@@ -117,41 +240,130 @@ class Spool:
         limit: int = 100,
     ) -> list[DeliveryRow]:
         """List deliveries by number, those after number `after` (the last one of the page before)."""
-        raise NotImplementedError
+        return await self._ask(lambda db: queries.list_deliveries(db, state, destination, after or 0, limit))
 
     async def show(self, delivery_number: int) -> DeliveryStory:
         """Tell all about one delivery; LocalError when there is no such number."""
-        raise NotImplementedError
+        return await self._ask(lambda db: queries.show(db, delivery_number))
 
-    async def retry(self, delivery_number: int, *, who: str = "") -> Delivery:
+    async def retry(self, delivery_number: int) -> Delivery:
         """Send as soon as possible: a waiting or held one now, an accepted one again (bytes permitting)."""
-        raise NotImplementedError
+        return await self._submit(partial(deliveries.retry, number=delivery_number))
 
-    async def hold(self, delivery_number: int, reason: str, *, who: str = "") -> Delivery:
+    async def hold(self, delivery_number: int, reason: str) -> Delivery:
         """Keep a queued delivery until a person releases it."""
-        raise NotImplementedError
+        return await self._submit(partial(deliveries.hold, number=delivery_number, reason=reason))
 
-    async def release(self, delivery_number: int, *, who: str = "") -> Delivery:
+    async def release(self, delivery_number: int) -> Delivery:
         """Let a held delivery go: it is queued again, due now."""
-        raise NotImplementedError
+        return await self._submit(partial(deliveries.release, number=delivery_number))
 
-    async def discard(self, delivery_number: int, reason: str, *, who: str = "") -> Delivery:
+    async def discard(self, delivery_number: int, reason: str) -> Delivery:
         """Give up a queued or held delivery for good.
 
         The bytes are deleted at once when no other delivery of the object has need of them.
         """
-        raise NotImplementedError
+        return await self._submit(partial(deliveries.discard, number=delivery_number, reason=reason))
 
-    async def retry_held(
-        self, destination: str | None = None, cause: str | None = None, *, who: str = ""
-    ) -> int:
+    async def retry_held(self, destination: str | None = None, cause: str | None = None) -> int:
         """Queue every held delivery again (not those being compared); return how many."""
-        raise NotImplementedError
+        total, after = 0, 0
+        while True:
+            moved, following = await self._submit(
+                partial(
+                    deliveries.retry_held,
+                    destination=destination,
+                    cause=cause,
+                    after=after,
+                    limit=_HELD_SLICE,
+                )
+            )
+            total += moved
+            if following is None:
+                return total
+            after = following
 
     async def expire(self, now: float | None = None) -> ExpireReport:
         """Apply the retention: release what was delivered long ago, delete bytes and old history."""
-        raise NotImplementedError
+        now = self._wall_clock() if now is None else now
+        total = retention.Slice(more=True)
+        for work, before in (
+            (retention.release_slice, now - self._limits.retention_seconds),
+            (retention.forget_slice, now - self._limits.history_seconds),
+        ):
+            more = True
+            while more:
+                one = await self._submit(partial(work, before=before))
+                total, more = total + one, one.more
+        return ExpireReport(total.released, total.objects, total.bytes, total.history)
 
     async def export(self, object_number: int, path: Path) -> None:
         """Write the object to the new file `path` as a DICOM file (PS3.10), verified against its digest."""
-        raise NotImplementedError
+        await asyncio.to_thread(self._export, object_number, path)
+
+    def _export(self, object_number: int, path: Path) -> None:
+        where = self._reader.ask(lambda db: queries.locate(db, object_number))
+        with self._open(object_number) as reader:
+            export(where.object, reader, path, self._files)
+
+    # inside
+
+    def _bind(self) -> None:
+        if self._side.bind() and self._comparisons:
+            self._compare(self._comparisons)
+
+    async def _submit(self, work: Callable[[Transaction], T], *, durable: bool = True) -> T:
+        self._bind()
+        if self._closed:
+            raise SpoolFailure("the spool is closed")
+        return await self._journal.submit(work, durable=durable)
+
+    async def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        self._bind()
+        if self._closed:
+            raise SpoolFailure("the spool is closed")
+        return await in_thread(partial(self._reader.ask, question), self._read_workers.submit)
+
+    def _open(self, object_number: int) -> InlineReader | FileReader:
+        return open_object(self._reader, self._store, self._files, object_number)
+
+    def _compare(self, numbers: Sequence[int]) -> None:
+        self._comparer.take(numbers)
+
+    def _refused(self, priority: Priority) -> None:
+        self._side.refused(priority)
+        # Perhaps there is room by now: let the next one not be refused on old figures.
+        self._journal.hand_in(Request(self._journal.look_again, lambda _result, _error: None, durable=False))
+
+    # journal.Surroundings
+
+    def deliver(self, batch: Batch) -> None:
+        """For the journal thread."""
+        self._side.deliver(batch)
+
+    def remove_files(self, numbers: list[int]) -> None:
+        """For the journal thread."""
+        self._file_workers.submit(partial(self._remove, numbers))
+
+    def _remove(self, numbers: list[int]) -> None:
+        for number in numbers:
+            with contextlib.suppress(OSError):  # no row names it: a leftover, removed at the next start
+                self._store.remove(number)
+
+    def release_readers(self) -> None:
+        """For the journal thread."""
+        self._reader.release()
+
+
+def _take_lock(directory: Path, files: Files) -> int:
+    try:
+        try:
+            files.make_directory(directory)
+            files.sync_directory(directory.parent)
+        except FileExistsError:
+            pass
+        return files.lock(directory / _LOCK)
+    except BlockingIOError:
+        raise SpoolFailure(f"another process has the spool {directory} open") from None
+    except OSError as error:
+        raise SpoolFailure(f"the spool directory {directory} cannot be used: {error.strerror}") from error

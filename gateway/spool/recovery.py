@@ -1,0 +1,221 @@
+"""What happens when the spool is opened: FORMAT.md, "Start". Every step can be repeated."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+from gateway.errors import SpoolFailure
+from gateway.notices import Alarm
+from gateway.spool.files import Files
+from gateway.spool.rows import DELIVERY, delivery_from
+from gateway.spool.schema import (
+    PLACE_FILE,
+    PLACE_INLINE,
+    PLACE_MISSING,
+    SENDING,
+    SUBJECT_OBJECT,
+    configure,
+    create_or_migrate,
+)
+from gateway.spool.states import UNDELIVERED, Event
+from gateway.spool.store import PER_DIRECTORY, Store
+from gateway.spool.transaction import Destinations, Transaction
+from gateway.spool.values import CAUSE_MISSING, RecoveryReport, SpoolLimits
+
+JOURNAL = "journal.db"
+OBJECTS = "objects"
+_SLICE = 1000
+_NAMED = 100
+"""Missing objects that are named one by one; all of them are held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What is handed on to the running spool."""
+
+    db: sqlite3.Connection
+    report: RecoveryReport
+    alarms: tuple[Alarm, ...]
+    comparisons: tuple[int, ...]
+    kept: int  # bytes
+
+
+@dataclass(slots=True)
+class _Reconciled:
+    leftovers: int = 0
+    missing: int = 0
+    named: tuple[int, ...] = ()
+    last_file: int = -1
+
+
+def open_journal(files: Files, directory: Path) -> sqlite3.Connection:
+    """Open the database for writing; SQLite recovers the WAL. Raises sqlite3.Error or OSError."""
+    path = directory / JOURNAL
+    with contextlib.suppress(FileExistsError):
+        files.close(files.create(path))  # for us alone; SQLite gives its other files the same mode
+    db = files.connect(path)
+    try:
+        configure(db)
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def make_names_durable(files: Files, directory: Path, db: sqlite3.Connection) -> None:
+    """Sync the names of the database and of its WAL, which is there once something was written."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    db.execute("BEGIN IMMEDIATE")
+    db.execute(f"PRAGMA user_version = {int(version)}")
+    db.execute("COMMIT")
+    files.sync_directory(directory)
+
+
+def recover(
+    directory: Path, files: Files, store: Store, limits: SpoolLimits, wall_clock: Callable[[], float]
+) -> Recovered:
+    """Bring the journal and the files in line. Blocking; raises SpoolFailure."""
+    started = monotonic()
+    db: sqlite3.Connection | None = None
+    try:
+        created = JOURNAL not in files.list_names(directory)
+        db = open_journal(files, directory)
+        create_or_migrate(db)
+        tx = Transaction(db, Destinations(db), limits, wall_clock())
+        requeued = _requeue(tx)
+        store.create()
+        found = _reconcile(tx, store)
+        store.number_from(found.last_file + 1)
+        objects, kept = tx.rows(
+            "SELECT coalesce(sum(count), 0), coalesce(sum(bytes), 0) FROM counters "
+            "WHERE subject = ? AND state IN (?, ?)",
+            SUBJECT_OBJECT,
+            PLACE_INLINE,
+            PLACE_FILE,
+        )[0]
+        comparisons = tuple(row[0] for row in tx.rows("SELECT object FROM comparisons ORDER BY object"))
+        make_names_durable(files, directory, db)
+    except (sqlite3.Error, OSError, SpoolFailure) as error:
+        if db is not None:
+            db.close()
+        if isinstance(error, SpoolFailure):
+            raise
+        words = error.strerror if isinstance(error, OSError) else str(error)
+        raise SpoolFailure(f"the spool cannot be opened: {words}") from error
+    report = RecoveryReport(
+        created=created,
+        objects=objects,
+        requeued=requeued,
+        leftovers=found.leftovers,
+        missing=found.named,
+        checks=len(comparisons),
+        seconds=monotonic() - started,
+    )
+    return Recovered(db, report, tuple(_alarms(found)), comparisons, kept)
+
+
+@contextmanager
+def _transaction(tx: Transaction) -> Iterator[None]:
+    tx.write("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        tx.write("ROLLBACK")
+        raise
+    tx.write("COMMIT")
+
+
+def _requeue(tx: Transaction) -> int:
+    """What was being sent when the process ended is queued again."""
+    total = 0
+    while True:
+        rows = tx.rows(
+            f"SELECT {DELIVERY} FROM deliveries d WHERE d.state = ? LIMIT ?",  # noqa: S608
+            SENDING,
+            _SLICE,
+        )
+        if not rows:
+            return total
+        with _transaction(tx):
+            for row in rows:
+                tx.move(
+                    delivery_from(row, tx.destinations.names), Event.RECOVER, reason="the gateway restarted"
+                )
+        total += len(rows)
+
+
+def _reconcile(tx: Transaction, store: Store) -> _Reconciled:
+    """Compare names with rows, one directory at a time: memory does not grow with the spool."""
+    found = _Reconciled()
+    covered = 0
+    for first, present in store.scan():
+        _reconcile_range(tx, covered, first, set(), found)
+        named = _reconcile_range(tx, first, first + PER_DIRECTORY, present, found)
+        for number in sorted(present - named):
+            store.remove(number)
+            found.leftovers += 1
+        if not named:
+            store.remove_empty(first)
+        found.last_file = max(found.last_file, *present, -1)
+        covered = first + PER_DIRECTORY
+    _reconcile_range(tx, covered, None, set(), found)
+    return found
+
+
+def _reconcile_range(
+    tx: Transaction, first: int, end: int | None, present: set[int], found: _Reconciled
+) -> set[int]:
+    """Look at the rows with files from `first` up to `end`; return the numbers of these files."""
+    named: set[int] = set()
+    while True:
+        rows = tx.rows(
+            "SELECT file, number, place FROM objects INDEXED BY objects_by_file "
+            "WHERE file >= ? AND file < ? ORDER BY file LIMIT ?",
+            first,
+            2**62 if end is None else end,
+            _SLICE,
+        )
+        if not rows:
+            return named
+        gone = [number for file, number, place in rows if file not in present and place == PLACE_FILE]
+        back = [number for file, number, place in rows if file in present and place == PLACE_MISSING]
+        if gone or back:
+            with _transaction(tx):
+                for number in gone:
+                    _lose(tx, number)
+                for number in back:
+                    tx.write("UPDATE objects SET place = ? WHERE number = ?", PLACE_FILE, number)
+                    tx.tell(number, "bytes-back", "its file is there again")
+        found.missing += len(gone)
+        found.named = (found.named + tuple(gone))[:_NAMED]
+        found.last_file = max(found.last_file, rows[-1][0])
+        if end is not None:
+            named.update(row[0] for row in rows)
+        first = rows[-1][0] + 1
+
+
+def _lose(tx: Transaction, number: int) -> None:
+    """The file of an object is gone: hold what was not delivered."""
+    tx.write("UPDATE objects SET place = ? WHERE number = ?", PLACE_MISSING, number)
+    tx.write("DELETE FROM comparisons WHERE object = ?", number)
+    undelivered = [one for one in tx.deliveries_of(number) if one.state in UNDELIVERED]
+    tx.move_all(undelivered, Event.LOSE, "its file is missing on the disk", CAUSE_MISSING)
+    tx.tell(number, "bytes-missing", "its file is missing on the disk")
+
+
+def _alarms(found: _Reconciled) -> Iterator[Alarm]:
+    for number in found.named:
+        yield Alarm(
+            "spool.missing",
+            f"the file of object {number} is missing; what was not delivered of it is held: "
+            "check the disk, have the object sent again",
+            number,
+        )
+    if found.missing > len(found.named):
+        yield Alarm("spool.missing", f"{found.missing} objects in all have lost their files")

@@ -1,0 +1,85 @@
+"""When bytes and rows may go: after delivery and the retention time, in slices, so that nothing waits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.spool.rows import DELIVERY, delivery_from
+from gateway.spool.schema import ACCEPTED, CONFIRMED, PLACE_DELETED, SUBJECT_OBJECT
+from gateway.spool.states import Event
+from gateway.spool.transaction import Transaction
+
+SLICE = 100
+"""Deliveries or objects of one transaction: an object that arrives waits for one slice at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What one slice did. `more`: there is another."""
+
+    more: bool
+    released: int = 0
+    objects: int = 0
+    bytes: int = 0
+    history: int = 0
+
+    def __add__(self, other: Slice) -> Slice:
+        return Slice(
+            other.more,
+            self.released + other.released,
+            self.objects + other.objects,
+            self.bytes + other.bytes,
+            self.history + other.history,
+        )
+
+
+def release_slice(tx: Transaction, before: float) -> Slice:
+    """Release deliveries that ended before `before`, and delete the bytes that nothing needs any more."""
+    rows = tx.rows(
+        f"SELECT {DELIVERY} FROM deliveries d INDEXED BY deliveries_done "  # noqa: S608
+        f"WHERE d.state IN ({ACCEPTED}, {CONFIRMED}) AND d.updated_at < ? ORDER BY d.updated_at LIMIT ?",
+        before,
+        SLICE,
+    )
+    objects = size = 0
+    for row in rows:
+        delivery = delivery_from(row, tx.destinations.names)
+        tx.move(delivery, Event.EXPIRE)
+        deleted = tx.delete_bytes_if_finished(delivery.object_number)
+        if deleted is not None:
+            objects += 1
+            size += deleted
+    return Slice(more=len(rows) == SLICE, released=len(rows), objects=objects, bytes=size)
+
+
+def forget_slice(tx: Transaction, before: float) -> Slice:
+    """Drop rows of objects whose bytes are long gone, or that are more than history may hold.
+
+    The newest object and the newest delivery stay whatever their age: they carry the next numbers.
+    """
+    count = tx.one(
+        "SELECT coalesce(sum(count), 0) FROM counters WHERE subject = ? AND state = ?",
+        SUBJECT_OBJECT,
+        PLACE_DELETED,
+    )
+    surplus = max(0, (count[0] if count else 0) - tx.limits.history_rows)
+    rows = tx.rows(
+        "SELECT number, deleted_at FROM objects INDEXED BY objects_deleted "
+        "WHERE deleted_at IS NOT NULL AND number < (SELECT max(number) FROM objects) "
+        "AND number <> (SELECT object FROM deliveries ORDER BY number DESC LIMIT 1) "
+        "ORDER BY deleted_at LIMIT ?",
+        SLICE,
+    )
+    doomed = [number for place, (number, at) in enumerate(rows) if place < surplus or at < before]
+    for number in doomed:
+        tx.write(
+            "DELETE FROM receipts WHERE delivery IN (SELECT number FROM deliveries WHERE object = ?)", number
+        )
+        for table, column in (
+            ("events", "object"),
+            ("comparisons", "object"),
+            ("deliveries", "object"),
+            ("objects", "number"),
+        ):
+            tx.write(f"DELETE FROM {table} WHERE {column} = ?", number)  # noqa: S608 - constant names
+    return Slice(more=len(doomed) == SLICE, history=len(doomed))

@@ -1,0 +1,147 @@
+"""The tables of the journal (FORMAT.md) and how to get from one version to the next."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from gateway.errors import SpoolFailure
+from gateway.model import DeliveryState
+from gateway.spool.states import CODE
+
+APPLICATION_ID = 0x44454757  # "DEGW"
+
+PLACE_INLINE = 0
+PLACE_FILE = 1
+PLACE_DELETED = 2
+PLACE_MISSING = 3
+
+SUBJECT_DELIVERY = 0
+SUBJECT_OBJECT = 1
+
+QUEUED = CODE[DeliveryState.QUEUED]
+SENDING = CODE[DeliveryState.SENDING]
+ACCEPTED = CODE[DeliveryState.ACCEPTED]
+CONFIRMED = CODE[DeliveryState.CONFIRMED]
+HELD = CODE[DeliveryState.HELD]
+
+_COUNT = """
+  INSERT INTO counters VALUES ({subject}, {state}, {destination}, {row}.priority, {sign}1, {sign}{row}.size)
+  ON CONFLICT DO UPDATE SET count = count {sign} 1, bytes = bytes {sign} {row}.size;
+"""
+
+
+def _triggers(table: str, subject: int, state: str, destination: str) -> str:
+    def count(row: str, sign: str) -> str:
+        return _COUNT.format(
+            subject=subject,
+            state=f"{row}.{state}",
+            destination=destination.format(row=row),
+            row=row,
+            sign=sign,
+        )
+
+    return f"""
+CREATE TRIGGER {table}_added AFTER INSERT ON {table} BEGIN {count("new", "+")} END;
+CREATE TRIGGER {table}_moved AFTER UPDATE OF {state} ON {table} WHEN old.{state} <> new.{state} BEGIN
+  {count("old", "-")} {count("new", "+")}
+END;
+CREATE TRIGGER {table}_gone AFTER DELETE ON {table} BEGIN {count("old", "-")} END;
+"""
+
+
+_VERSION_1 = f"""
+CREATE TABLE destinations (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+
+CREATE TABLE objects (
+  number INTEGER PRIMARY KEY,
+  sop_class_uid TEXT NOT NULL, sop_instance_uid TEXT NOT NULL, transfer_syntax_uid TEXT NOT NULL,
+  listener TEXT NOT NULL, address TEXT NOT NULL, calling_ae TEXT NOT NULL, called_ae TEXT NOT NULL,
+  association TEXT NOT NULL,
+  priority INTEGER NOT NULL,
+  digest BLOB NOT NULL, size INTEGER NOT NULL, received_at REAL NOT NULL,
+  place INTEGER NOT NULL, file INTEGER, data_offset INTEGER NOT NULL,
+  same_as INTEGER, deleted_at REAL
+) STRICT;
+CREATE INDEX objects_by_uid ON objects (sop_instance_uid);
+CREATE UNIQUE INDEX objects_by_file ON objects (file) WHERE file IS NOT NULL;
+CREATE INDEX objects_deleted ON objects (deleted_at) WHERE deleted_at IS NOT NULL;
+
+CREATE TABLE inline (object INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+
+CREATE TABLE deliveries (
+  number INTEGER PRIMARY KEY,
+  object INTEGER NOT NULL, destination INTEGER NOT NULL, priority INTEGER NOT NULL, size INTEGER NOT NULL,
+  state INTEGER NOT NULL, waiting INTEGER NOT NULL DEFAULT 0, not_before REAL NOT NULL DEFAULT 0,
+  attempts INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', cause TEXT NOT NULL DEFAULT '',
+  updated_at REAL NOT NULL
+) STRICT;
+CREATE INDEX deliveries_by_object ON deliveries (object);
+CREATE INDEX deliveries_in_order ON deliveries (state, destination, waiting, priority);
+CREATE INDEX deliveries_waiting ON deliveries (destination, priority, not_before) WHERE waiting = 1;
+CREATE INDEX deliveries_done ON deliveries (updated_at) WHERE state IN ({ACCEPTED}, {CONFIRMED});
+
+CREATE TABLE receipts (
+  delivery INTEGER NOT NULL, seq INTEGER NOT NULL,
+  status INTEGER NOT NULL, comment TEXT NOT NULL, transfer_syntax_uid TEXT NOT NULL,
+  digest BLOB NOT NULL, at REAL NOT NULL,
+  PRIMARY KEY (delivery, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE events (
+  object INTEGER NOT NULL, seq INTEGER NOT NULL,
+  at REAL NOT NULL, delivery INTEGER NOT NULL, what TEXT NOT NULL, detail TEXT NOT NULL,
+  PRIMARY KEY (object, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE comparisons (object INTEGER PRIMARY KEY) STRICT;
+
+CREATE TABLE counters (
+  subject INTEGER NOT NULL, state INTEGER NOT NULL, destination INTEGER NOT NULL, priority INTEGER NOT NULL,
+  count INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  PRIMARY KEY (subject, state, destination, priority)
+) STRICT, WITHOUT ROWID;
+{_triggers("deliveries", SUBJECT_DELIVERY, "state", "{row}.destination")}
+{_triggers("objects", SUBJECT_OBJECT, "place", "0")}
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+"""What leads from version n to n + 1, in order. Never change one that was released: add another."""
+
+
+def configure(db: sqlite3.Connection) -> None:
+    """Set up the one connection that writes. The first two are remembered by the file."""
+    # Only heeded before anything was written. Lets the room of deleted objects be given back.
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    db.execute("PRAGMA journal_mode = WAL")
+    # FULL: in WAL mode a commit returns after the WAL was synced. The writer lowers it for claims alone.
+    db.execute("PRAGMA synchronous = FULL")
+    # The writer moves the WAL back by itself, outside the path of an answer.
+    db.execute("PRAGMA wal_autocheckpoint = 0")
+    # Deleted patient data is overwritten, not only unlinked.
+    db.execute("PRAGMA secure_delete = ON")
+    db.execute("PRAGMA cache_size = -4096")
+    db.execute("PRAGMA temp_store = MEMORY")
+
+
+def create_or_migrate(db: sqlite3.Connection, migrations: Sequence[str] = MIGRATIONS) -> None:
+    """Bring the database to the newest version.
+
+    Each step is one transaction: a crash leaves the version before or after it. Raises SpoolFailure when
+    the database is not ours or was written by a newer version of the program.
+    """
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    application = int(db.execute("PRAGMA application_id").fetchone()[0])
+    tables = int(db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    if application != APPLICATION_ID and (tables or application):
+        raise SpoolFailure("journal.db is some other program's database")
+    if version > len(migrations):
+        raise SpoolFailure(
+            f"the spool was written by a newer version of this program (format {version}, "
+            f"this one knows up to {len(migrations)}): install that version again"
+        )
+    for step in range(version, len(migrations)):
+        db.executescript(
+            f"BEGIN IMMEDIATE; {migrations[step]}; PRAGMA application_id = {APPLICATION_ID}; "
+            f"PRAGMA user_version = {step + 1}; COMMIT;"
+        )
