@@ -1,0 +1,294 @@
+"""The composition root: the only file that builds things. It reads as the main flow.
+
+    config -> spool -> storage and verification services -> listeners
+                    -> couriers with their transports
+           -> log, metrics, operator API, which only look on
+
+Order of start: what keeps objects first, what takes objects last. Order of stop: the reverse.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from gateway import __version__, settings, systemd
+from gateway.config.schema import Config
+from gateway.delivery.capabilities import Capabilities
+from gateway.delivery.engine import DeliveryEngine, Destination
+from gateway.delivery.pauses import Pauses
+from gateway.delivery.transports.dicom import DicomTransport
+from gateway.errors import GatewayError, LocalError
+from gateway.listener import Listener
+from gateway.logs import LogNotices, setup
+from gateway.logs.refusals import RefusalLimits
+from gateway.metrics import Metrics, MetricsServer
+from gateway.model import DeliveryState, Peer
+from gateway.notices import Alarm, Notices
+from gateway.operator.api import OperatorServer
+from gateway.operator.gateway_control import GatewayControl, Identity
+from gateway.routing import RoutingTable
+from gateway.services.registry import ServiceRegistry
+from gateway.services.storage import StorageService
+from gateway.services.verification import VerificationService
+from gateway.spool import Spool
+
+_log = logging.getLogger(__name__)
+
+_READ_THREADS = 4  # reads of stored objects, and conversions, for all destinations together
+_EXPIRE_EVERY = 3600.0  # seconds between two looks at what has been kept long enough
+_FIRST_EXPIRE = 60.0  # seconds after the start: a start should not be busy with old things
+
+
+def _make_state_dir(path: Path) -> None:
+    """Make the folder for the spool and what else must survive; it is nobody else's business."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LocalError(f"the state directory {path} cannot be made: {error.strerror}") from error
+
+
+class Gateway:
+    """A whole gateway in this process: `start`, `wait` until something ends it, `stop`."""
+
+    def __init__(self, config: Config, *, inherited: Mapping[str, list[socket.socket]] | None = None) -> None:
+        """`inherited`: listening sockets by listener name, handed over by systemd."""
+        self.config = config
+        self.notices = Notices()
+        self.spool: Spool
+        self.engine: DeliveryEngine
+        self.listeners: list[Listener] = []
+        self.metrics: Metrics
+        self._inherited = inherited or {}
+        self._cleanup = contextlib.AsyncExitStack()
+        self._core: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Build everything and begin to work. Raises GatewayError, with nothing left running."""
+        async with contextlib.AsyncExitStack() as undo:
+            await self._start(undo)
+            self._cleanup = undo.pop_all()
+
+    async def _start(self, undo: contextlib.AsyncExitStack) -> None:
+        config = self.config
+        loop = asyncio.get_running_loop()
+
+        # Those who only look on come first, so that they see everything.
+        self.metrics = Metrics(self.notices)
+        refusals = RefusalLimits(per_minute=config.log.refusals_per_minute)
+        self.notices.subscribe(LogNotices(refusals, call_later=loop.call_later))
+
+        # What keeps objects.
+        state_dir = config.gateway.state_dir
+        await asyncio.to_thread(_make_state_dir, state_dir)
+        self.spool = await asyncio.to_thread(
+            Spool.open, state_dir / "spool", settings.spool_limits(config), notices=self.notices
+        )
+        undo.push_async_callback(self.spool.close)
+        capabilities = await asyncio.to_thread(Capabilities.load, state_dir)
+        undo.push_async_callback(capabilities.save)
+
+        # What delivers them.
+        peers = settings.peers(config)
+        pauses = await asyncio.to_thread(Pauses.load, state_dir)
+        executor = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="delivery")
+        undo.callback(executor.shutdown, wait=False, cancel_futures=True)
+        self.engine = DeliveryEngine(
+            self.spool,
+            [Destination(peers[name], paused=name in pauses) for name in settings.destination_names(config)],
+            self._transports(capabilities, executor, state_dir),
+            self.notices,
+            settings.delivery_policy(config),
+            remember_paused=pauses.save,
+        )
+
+        # What takes them.
+        storage = StorageService(self.spool, capabilities, notices=self.notices)
+        registry = ServiceRegistry(
+            RoutingTable(settings.routes(config), config.gateway.ae_title),
+            [VerificationService(), storage],
+            max_operations=config.limits.max_operations,
+        )
+        listener_limits = settings.listener_limits(config)
+        self.listeners = [
+            Listener(one, registry, notices=self.notices, limits=listener_limits)
+            for one in settings.listeners(config)
+        ]
+
+        # What shows and steers all that.
+        control = GatewayControl(
+            Identity(config.gateway.name, config.gateway.ae_title, time.time()),
+            spool=self.spool,
+            engine=self.engine,
+            peers=peers,
+            listeners=self.listeners,
+            notices=self.notices,
+            render_metrics=self.metrics.render,
+            timeouts=settings.requestor_timeouts(config),
+        )
+        undo.push_async_callback(control.close)
+        operator = OperatorServer(
+            control, config.operator.socket, mode=config.operator.mode, group=config.operator.group
+        )
+        await operator.start()
+        undo.push_async_callback(operator.close)
+        self.metrics.observe(self.spool.summary, self.engine.status)
+        if config.metrics.port is not None:
+            metrics_server = MetricsServer(self.metrics, config.metrics.address, config.metrics.port)
+            await metrics_server.start()
+            undo.push_async_callback(metrics_server.close)
+
+        # From here on things happen. The engine is closed before the spool, after the listeners.
+        await self._tell_orphans()
+        self._run_core("delivery", self.engine.run())
+        undo.push_async_callback(self._end_core)
+        undo.push_async_callback(self.engine.close)
+        self._run_core("journal", self.spool.wait_failed())
+        self._run_core("retention", self._expire())
+        for listener in self.listeners:
+            await listener.start(self._inherited.get(listener.settings.name, ()))
+            undo.push_async_callback(listener.close)
+
+    async def wait(self) -> None:
+        """Return when the gateway can no longer do its work, with the exception that says why."""
+        done, _ = await asyncio.wait(self._core, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            await task
+        raise GatewayError(f"the {done.pop().get_name()} task ended by itself")
+
+    async def stop(self) -> None:
+        """Take nothing new, let what is under way come to its end, and let go of everything."""
+        await self._cleanup.aclose()
+
+    def _transports(
+        self, capabilities: Capabilities, executor: ThreadPoolExecutor, state_dir: Path
+    ) -> Callable[[Peer], DicomTransport]:
+        def transport(peer: Peer) -> DicomTransport:
+            return DicomTransport(
+                peer,
+                calling_ae=peer.calling_ae or self.config.gateway.ae_title,
+                open_data=self.spool.open_data,
+                capabilities=capabilities,
+                work_dir=state_dir / "work",
+                executor=executor,
+                notices=self.notices,
+                policy=settings.delivery_policy(self.config),
+                timeouts=settings.requestor_timeouts(self.config),
+            )
+
+        return transport
+
+    def _run_core(self, name: str, work: object) -> None:
+        self._core.append(asyncio.ensure_future(work))  # type: ignore[call-overload]
+        self._core[-1].set_name(name)
+
+    async def _end_core(self) -> None:
+        for task in self._core:
+            task.cancel()
+        await asyncio.gather(*self._core, return_exceptions=True)
+
+    async def _expire(self) -> None:
+        """Apply the retention now and then. On its own clock: a wrong wall clock delays it, no more."""
+        wait = _FIRST_EXPIRE
+        while True:
+            await asyncio.sleep(wait)
+            report = await self.spool.expire()
+            if report.released or report.history:
+                _log.info(
+                    "retention: released %d deliveries, deleted the bytes of %d objects (%d bytes), "
+                    "dropped %d old rows of history",
+                    *(report.released, report.objects, report.bytes, report.history),
+                )
+            wait = _EXPIRE_EVERY
+
+    async def _tell_orphans(self) -> None:
+        """Objects for a destination that left the configuration wait for ever: somebody has to know."""
+        known = set(settings.destination_names(self.config))
+        summary = await self.spool.summary()
+        waiting = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HELD)
+        for name in sorted({cell.destination for cell in summary.cells} - known):
+            count = summary.count(*waiting, destination=name)
+            if count:
+                self.notices.publish(
+                    Alarm(
+                        "unknown-destination",
+                        f"{count} objects wait for {name!r}, which is no destination in the configuration "
+                        "any more: put it back, or discard them",
+                    )
+                )
+
+
+async def serve(config: Config, *, on_ready: Callable[[Gateway], None] | None = None) -> None:
+    """Run a gateway until SIGTERM or SIGINT. Raises what ends it before that."""
+    loop = asyncio.get_running_loop()
+    told_to_stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told_to_stop.set)
+    notifier = systemd.Notifier()
+    inherited: dict[str, list[socket.socket]] = {}
+    for activated in systemd.activated_sockets():
+        inherited.setdefault(activated.name, []).append(activated.sock)
+    gateway = Gateway(config, inherited=inherited)
+    await gateway.start()
+    try:
+        _log.info(
+            "gateway %s %s is ready: %s",
+            *(config.gateway.name, __version__),
+            ", ".join(
+                f"{one.settings.name} on {one.settings.address}:{one.port}" for one in gateway.listeners
+            ),
+        )
+        # What was needed to start is not needed to run: give it back, and spare the collector the rest.
+        gc.collect()
+        gc.freeze()
+        if on_ready is not None:
+            on_ready(gateway)
+        notifier.ready("taking objects")
+        stop, broken = asyncio.ensure_future(told_to_stop.wait()), asyncio.ensure_future(gateway.wait())
+        watchdog = asyncio.ensure_future(_feed_watchdog(notifier))
+        await asyncio.wait([stop, broken], return_when=asyncio.FIRST_COMPLETED)
+        notifier.stopping("letting what is under way come to its end")
+        watchdog.cancel()
+        stop.cancel()
+        if broken.done():
+            await broken
+        broken.cancel()
+    finally:
+        await gateway.stop()
+    _log.info("gateway %s has stopped; what is undelivered is safe in the spool", config.gateway.name)
+
+
+async def _feed_watchdog(notifier: systemd.Notifier) -> None:
+    """A loop that hangs is as bad as a dead one; systemd ends and restarts it."""
+    interval = systemd.watchdog_interval()
+    while interval is not None:
+        notifier.watchdog()
+        await asyncio.sleep(interval)
+
+
+def run(config: Config) -> int:
+    """Run the daemon in this process; return its exit code. The log is set up here."""
+    setup(config.log)
+    for problem in config.warnings:
+        _log.warning("configuration: %s", problem)
+    # The journal's thread and the loop hand over many times per object; the default of 5 ms per turn would
+    # let one of them wait for the other's whole turn.
+    sys.setswitchinterval(0.0005)
+    try:
+        asyncio.run(serve(config))
+    except GatewayError as error:
+        _log.critical("the gateway ends: %s", error)
+        return 1
+    except ExceptionGroup as group:
+        _log.critical("the gateway ends on a defect, please report it", exc_info=group)
+        return 1
+    return 0

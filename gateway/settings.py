@@ -1,0 +1,126 @@
+"""From the configuration's sections to the values that the rooms understand. No decisions are made here.
+
+The rooms know nothing of the configuration, and the configuration knows nothing of the rooms.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from gateway.association.acceptor import AcceptorLimits
+from gateway.association.requestor import RequestorTimeouts
+from gateway.association.stream import StreamLimits
+from gateway.config import schema
+from gateway.config.schema import Config
+from gateway.delivery.backoff import Backoff
+from gateway.delivery.policy import DeliveryPolicy
+from gateway.dicom.upper_layer import UpperLayerLimits
+from gateway.listener import ListenerLimits, ListenerSettings
+from gateway.model import Peer, Route, TlsMaterial
+from gateway.spool import SpoolLimits
+
+
+def spool_limits(config: Config) -> SpoolLimits:
+    """[spool]."""
+    return SpoolLimits(**_fields(config.spool))
+
+
+def delivery_policy(config: Config) -> DeliveryPolicy:
+    """[delivery]."""
+    values = _fields(config.delivery)
+    for name in ("object_backoff", "link_backoff", "pause_backoff"):
+        values[name] = Backoff(**_fields(values[name]))
+    return DeliveryPolicy(**values)
+
+
+def requestor_timeouts(config: Config) -> RequestorTimeouts:
+    """[timeouts], as far as peers we dial are concerned."""
+    timeouts = config.timeouts
+    return RequestorTimeouts(
+        connect=timeouts.connect,
+        tls=timeouts.tls,
+        associate=timeouts.associate,
+        response=timeouts.response,
+        release=timeouts.release,
+        stall=timeouts.write,
+    )
+
+
+def listener_limits(config: Config) -> ListenerLimits:
+    """[limits] and [timeouts], as far as callers are concerned."""
+    limits, timeouts = config.limits, config.timeouts
+    return ListenerLimits(
+        max_connections=limits.max_connections,
+        max_per_address=limits.max_per_address,
+        max_associations=limits.max_associations,
+        tls_handshake_timeout=timeouts.tls_handshake,
+        stream=StreamLimits(
+            artim=timeouts.artim,
+            pdu_timeout=timeouts.pdu,
+            idle_timeout=timeouts.idle,
+            write_timeout=timeouts.write,
+        ),
+        acceptor=AcceptorLimits(max_operations=limits.max_operations),
+        upper_layer=UpperLayerLimits(max_pdu_length=limits.max_pdu_length),
+    )
+
+
+def listeners(config: Config) -> list[ListenerSettings]:
+    """Every [[listener]]."""
+    return [
+        ListenerSettings(
+            name=one.name,
+            address=one.address,
+            port=one.port,
+            allow=one.allow or (),
+            tls=TlsMaterial(one.tls.certificate, one.tls.key, one.tls.ca) if one.tls else None,
+        )
+        for one in config.listeners
+    ]
+
+
+def peers(config: Config) -> dict[str, Peer]:
+    """Every [[peer]], by name."""
+    return {one.name: _peer(one) for one in config.peers}
+
+
+def routes(config: Config) -> list[Route]:
+    """Every [[route]], in the order of the files: the first that matches wins."""
+    return [
+        Route(
+            called=one.called,
+            to=one.to,
+            mode=one.mode,
+            calling=frozenset(one.calling) if one.calling is not None else None,
+            priorities=dict(one.priorities),
+        )
+        for one in config.routes
+    ]
+
+
+def destination_names(config: Config) -> list[str]:
+    """The peers that some route delivers to, in the order of the configuration."""
+    wanted = {name for route in config.routes for name in route.to}
+    return [one.name for one in config.peers if one.name in wanted]
+
+
+def _peer(peer: schema.Peer) -> Peer:
+    tls = None
+    if peer.tls is not None:
+        tls = TlsMaterial(
+            peer.tls.certificate, peer.tls.key, peer.tls.ca, peer.tls.server_name, peer.tls.check_name
+        )
+    return Peer(
+        name=peer.name,
+        ae_title=peer.ae_title,
+        host=peer.host,
+        port=peer.port,
+        tls=tls,
+        calling_ae=peer.calling_ae,
+        max_associations=peer.max_associations,
+    )
+
+
+def _fields(section: Any) -> dict[str, Any]:
+    return {field.name: getattr(section, field.name) for field in dataclasses.fields(section) if field.init}
