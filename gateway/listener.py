@@ -82,13 +82,14 @@ class Listener:
         self._limits = limits or ListenerLimits()
         self._tls = server_context(settings.tls) if settings.tls else None
         self._sockets: list[socket.socket] = []
+        self._port = settings.port
         self._connections: dict[asyncio.Task[None], _Connection] = {}
         self._per_address: Counter[str] = Counter()
 
     @property
     def port(self) -> int:
-        """The port that is really bound (for a configured port 0)."""
-        return int(self._sockets[0].getsockname()[1])
+        """The port that is bound, once started; the configured one, which may be 0, before that."""
+        return self._port
 
     @property
     def associations(self) -> frozenset[InboundAssociation]:
@@ -104,6 +105,7 @@ class Listener:
         """
         loop = asyncio.get_running_loop()
         self._sockets = list(sockets) or [self._bind()]
+        self._port = int(self._sockets[0].getsockname()[1])
         for sock in self._sockets:
             sock.setblocking(False)
             loop.add_reader(sock, self._accept, sock)
@@ -111,7 +113,8 @@ class Listener:
     async def close(self, grace: float = 5.0) -> None:
         """Stop accepting; give operations in progress `grace` seconds to end, then abort what is left."""
         loop = asyncio.get_running_loop()
-        for sock in self._sockets:
+        sockets, self._sockets = self._sockets, []
+        for sock in sockets:
             loop.remove_reader(sock)
             sock.close()
         for task, connection in tuple(self._connections.items()):
@@ -122,7 +125,7 @@ class Listener:
         if self._connections:
             await asyncio.wait(self._connections, timeout=grace)
         for association in self.associations:
-            association.stream.kill()
+            association.drop()
         if self._connections:
             await asyncio.wait(self._connections)
 
@@ -154,13 +157,13 @@ class Listener:
         for _ in range(_ACCEPTS_PER_TURN):
             try:
                 sock, peer = listening.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
-                if error.errno not in _OUT_OF_SOMETHING:
-                    raise
-                self._pause(listening, error)
-                return
+                if error.errno in _OUT_OF_SOMETHING:
+                    self._pause(listening, error)
+                    return
+                continue  # accept(2): the error of a connection that is gone already
             address = str(peer[0])
             refusal = self._refusal(address)
             if refusal:

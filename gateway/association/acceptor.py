@@ -137,15 +137,20 @@ class InboundAssociation(Association):
         self._performing: set[asyncio.Task[None]] = set()
         self._outstanding: Counter[int] = Counter()  # message IDs without a response yet
         self._release_waits = False
-        self._leave_reason = ""  # we are to end as soon as nothing is being performed
+        self._leave_reason = ""  # we are to end as soon as every request has its response
 
     def leave(self, reason: str) -> None:
-        """End the association as soon as no request is being performed (the process stops)."""
-        if self._performing:
+        """End the association as soon as no request is without its response (the process stops)."""
+        if self._outstanding:
             self._leave_reason = reason
-            self.stream.hold_reading("leaving")
         else:
             self.abort(reason)
+
+    def drop(self) -> None:
+        """Hang up without waiting for anything; what is being made durable may still become so."""
+        self.stream.kill()
+        for task in self._performing:
+            task.cancel()
 
     # --- opening and releasing -----------------------------------------------------------------------
 
@@ -215,7 +220,6 @@ class InboundAssociation(Association):
             return  # what it names is over already, or cannot be cancelled
         context_id = message.context_id
         message_id = command.message_id or 0
-        self.stream.begin()
         outcome: Command | Operation
         if message_id in self._outstanding:
             # PS3.7 annex C.5.7; the first one goes on undisturbed.
@@ -250,6 +254,7 @@ class InboundAssociation(Association):
         if request.response is not None:
             self._respond(request, request.response)
             return
+        self.stream.begin()
         task = self._loop.create_task(self._perform(request))
         self._performing.add(task)
         task.add_done_callback(self._performed)
@@ -270,7 +275,6 @@ class InboundAssociation(Association):
         self._outstanding[message_id] -= 1
         if not self._outstanding[message_id]:
             del self._outstanding[message_id]
-        self.stream.end()
         if request.command.command_field == CommandField.C_STORE_RQ:
             self._count(response)
         if self.layer.can_send:
@@ -278,21 +282,23 @@ class InboundAssociation(Association):
 
     def _performed(self, task: asyncio.Task[None]) -> None:
         self._performing.discard(task)
+        self.stream.end()
         self.stream.resume_reading("operations")
+        self._surface(task)
         if not self.stream.connected:
-            if not self._performing:
-                self._finished()
-        elif self._leave_reason and not self._performing:
+            self._finished()
+        elif self._leave_reason and not self._outstanding:
             self.abort(self._leave_reason)
         else:
             self._release_if_done()
-        self._surface(task)
 
     def _surface(self, task: asyncio.Task[None]) -> None:
-        """Let an unexpected exception out into the event loop, where it ends the process."""
-        if not task.cancelled() and task.exception() is not None:
+        """Let an unexpected exception out into the event loop, whose handler ends the process."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
             self.abort("aborted here: internal error")
-            task.result()
+            context = {"message": "an association failed unexpectedly", "exception": error, "task": task}
+            self._loop.call_exception_handler(context)
 
     def _relieve(self, request: _Request, operation: Operation) -> None:
         """Read nothing more until the operation has room again."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.association.stream import Expired, Stream, StreamLimits
+from gateway.association.tls import words_for
 from gateway.dicom.command import Command
 from gateway.dicom.dimse import MessageReader, fragments
 from gateway.dicom.errors import LocalProtocolError, PeerProtocolError
@@ -191,9 +193,7 @@ class Association(ABC):
                     self._end(ABORTED, event.words)
                 else:
                     self._end(VIOLATION, f"{_BROKEN}: {event.words}")
-            elif type(event) is ConnectionLost:
-                self._end(LOST, "the peer closed the connection without releasing the association")
-            else:
+            elif type(event) is not ConnectionLost:  # of that, `on_lost` knows more
                 self._on_control(event)
 
     def _take_data(self, event: DataReceived) -> bool:
@@ -234,9 +234,16 @@ class Association(ABC):
 
     def on_lost(self, error: Exception | None) -> None:
         """The transport is gone."""
-        if self._ended is None:
-            words = "the connection broke" if error else "the peer closed the connection"
-            self._end(LOST, words)
+        if isinstance(error, ssl.SSLError):
+            self._end(LOST, words_for(error))
+        elif error is not None:
+            self._end(
+                LOST, f"the connection broke: {getattr(error, 'strerror', None) or type(error).__name__}"
+            )
+        elif self._opened_at is not None:
+            self._end(LOST, "the peer closed the connection without releasing the association")
+        else:
+            self._end(LOST, "the peer closed the connection before there was an association")
         self._finished()
 
     # --- sending -------------------------------------------------------------------------------------

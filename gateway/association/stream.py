@@ -203,8 +203,9 @@ class Stream(asyncio.BufferedProtocol):
             if self._artim_since is None:
                 self._artim_since = self._clock()
                 self._arm(self._artim_since + self._limits.artim)
-        else:
+        elif self._artim_since is not None:
             self._artim_since = None
+            self._arm(self._next_due()[0])
         if layer.close_wanted:
             self.close()
 
@@ -232,6 +233,7 @@ class Stream(asyncio.BufferedProtocol):
                 if self._pdu_since is not None:
                     self._pdu_since = now
                 self._transport.resume_reading()
+                self._arm(self._next_due()[0])
 
     def close(self) -> None:
         """Close once the output is written; by force when the peer does not take it in time."""
@@ -270,7 +272,7 @@ class Stream(asyncio.BufferedProtocol):
         due, which = _NEVER, Expired.IDLE
         if self._artim_since is not None:
             due, which = self._artim_since + limits.artim, Expired.ARTIM
-        elif self.busy == 0:
+        elif self.busy == 0 and not self._holds:
             due = self.heard_at + limits.idle_timeout
         if self._pdu_since is not None and not self._holds and self._pdu_since + limits.pdu_timeout < due:
             due, which = self._pdu_since + limits.pdu_timeout, Expired.PDU

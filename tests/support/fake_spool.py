@@ -31,9 +31,13 @@ class FakeSpool:
     on_receive: Callable[[], None] = lambda: None
     on_write: Callable[[int], None] = lambda size: None  # bytes so far
     on_commit: Callable[[], None] = lambda: None
+    on_commit_asked: Callable[[int], None] = lambda count: None  # before the gate
     gate: asyncio.Event | None = None  # commits wait for it
     max_pending: int | None = None  # bytes after which `pressure` is true until `relieve()`
     keep_data: bool = True
+    commits: int = 0  # how many were asked for
+    begun: asyncio.Event = field(default_factory=asyncio.Event)  # an object has been received
+    committing: asyncio.Event = field(default_factory=asyncio.Event)  # a commit has been asked for
 
     def receive(
         self, instance: Instance, origin: Origin, priority: Priority, destinations: Sequence[str]
@@ -42,6 +46,7 @@ class FakeSpool:
         self.on_receive()
         incoming = FakeIncoming(self, instance, origin, priority, tuple(destinations))
         self.incoming.append(incoming)
+        self.begun.set()
         return incoming
 
 
@@ -101,6 +106,9 @@ class FakeIncoming:
 
     async def commit(self) -> Stored:
         """Keep the object; the journal number counts from 1."""
+        self._spool.commits += 1
+        self._spool.on_commit_asked(self._spool.commits)
+        self._spool.committing.set()
         if self._spool.gate is not None:
             await self._spool.gate.wait()
         self._spool.on_commit()
