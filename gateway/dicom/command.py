@@ -100,9 +100,10 @@ class Command:
 
     def encode(self) -> bytes:
         """The command set with its group length, ready to be fragmented."""
-        parts: list[tuple[int, bytes]] = [*self.unknown, (0x0100, self.command_field.to_bytes(2, "little"))]
-        parts.append((0x0800, _SET_FOLLOWS if self.has_data_set else _NO_SET))
+        parts = list(self.unknown)
         try:
+            parts.append((_COMMAND_FIELD, self.command_field.to_bytes(2, "little")))
+            parts.append((_DATA_SET_TYPE, _SET_FOLLOWS if self.has_data_set else _NO_SET))
             for element, (attribute, kind) in _ELEMENTS.items():
                 value = getattr(self, attribute)
                 if value is not None and value != ():
@@ -217,7 +218,7 @@ def _decode_value(kind: str, raw: bytes) -> Any:
         return tuple(group << 16 | element for group, element in struct.iter_unpack("<HH", raw))
     text = raw.decode("latin-1")
     # Leading spaces are padding in an AE title and nothing in a UID, but part of a long string (PS3.5 6.2).
-    return text.rstrip("\0 ") if kind == "LO" else text.strip("\0 ")
+    return (text.rstrip("\0 ") if kind == "LO" else text.strip("\0 ")) or None
 
 
 def _check_answerable(command: Command) -> None:

@@ -21,6 +21,7 @@ MAX_HEADER: Final = 65536
 
 _START: Final = len(PREAMBLE) + len(PREFIX)
 _GROUP: Final = 0x0002
+_GROUP_BYTES: Final = _GROUP.to_bytes(2, "little")
 _SHORT = struct.Struct("<HH2sH")
 _LONG_LENGTH = struct.Struct("<I")
 _LONG_VRS: Final = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"UC", b"UN", b"UR", b"UT"))
@@ -69,12 +70,10 @@ def read_header(head: bytes) -> tuple[Instance, int]:
         raise NotPart10("not a DICOM file: the prefix DICM is missing after the preamble")
     found: dict[int, str] = {}
     offset = _START
-    while offset < len(head):
+    while head[offset : offset + 2] == _GROUP_BYTES:
         if offset + _SHORT.size > len(head):
             raise NotPart10("the file meta information is cut short or too long")
-        group, element, vr, length = _SHORT.unpack_from(head, offset)
-        if group != _GROUP:
-            break
+        _group, element, vr, length = _SHORT.unpack_from(head, offset)
         start = offset + _SHORT.size
         if vr in _LONG_VRS:
             if start + _LONG_LENGTH.size > len(head):

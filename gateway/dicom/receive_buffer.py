@@ -1,9 +1,9 @@
 """The bytes that have arrived and are not yet consumed: bounded, reused, small while little happens.
 
-A connection starts with a few KiB. A read that fills the buffer doubles it, up to a ceiling that the owner
-sets to the longest PDU it would accept at that moment, so memory follows the bytes that really came and
-never a length that a peer only declares. `trim` gives the memory back between bursts. Bytes are moved only
-when the end of the buffer has been reached; when everything has been consumed it just starts over.
+A connection starts with a few KiB. A read that fills the buffer, and leaves something to keep, doubles it, up
+to a ceiling that the owner sets to the longest PDU it would accept at that moment: memory follows the bytes
+that really came, never a length that a peer only declares. `trim` gives the memory back between bursts. Bytes
+are moved only when the end of the buffer has been reached; when everything has been consumed it starts over.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ReceiveBuffer:
         Raises BufferError when `need` is above the ceiling: the owner must have refused that before.
         """
         if self.start == self.end:
-            self.start = self.end = 0
+            self.clear()
         capacity = len(self.data)
         if self._filled and capacity < self._ceiling:
             self._move_to(bytearray(min(2 * capacity, self._ceiling)))
@@ -59,10 +59,12 @@ class ReceiveBuffer:
     def clear(self) -> None:
         """Forget what is unconsumed."""
         self.start = self.end = 0
+        self._filled = False
 
     def trim(self) -> None:
         """Give memory beyond the initial size back, if nothing is unconsumed."""
         if self.start == self.end and len(self.data) > self._initial:
+            self.clear()
             self._move_to(bytearray(self._initial))
 
     def _move_to(self, target: bytearray) -> None:

@@ -95,7 +95,7 @@ class UserInformation:
     extended: dict[str, bytes] = field(default_factory=dict)
     common_extended: dict[str, CommonExtended] = field(default_factory=dict)
     user_identity: UserIdentity | None = None
-    user_identity_response: bytes | None = None
+    user_identity_response: bytes | None = field(default=None, repr=False)
     async_window: tuple[int, int] | None = None
 
 

@@ -226,7 +226,9 @@ _DEFINED = {
     0x0000, 0x0002, 0x0003, 0x0100, 0x0110, 0x0120, 0x0600, 0x0700, 0x0800, 0x0900, 0x0901, 0x0902, 0x0903,
     0x1000, 0x1001, 0x1002, 0x1005, 0x1008, 0x1020, 0x1021, 0x1022, 0x1023, 0x1030, 0x1031,
 }  # fmt: skip
-_unknown = st.dictionaries(us.filter(lambda element: element not in _DEFINED), st.binary(max_size=16), max_size=3)
+_unknown = st.dictionaries(
+    us.filter(lambda element: element not in _DEFINED), st.binary(max_size=16), max_size=3
+)
 _tag_lists = st.lists(tags, max_size=4).map(tuple)
 
 commands = st.builds(
