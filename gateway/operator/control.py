@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from gateway.errors import LocalError, PeerError
+from gateway.errors import LocalError
 from gateway.notices import Notices
 from gateway.operator.facts import (
     AssociationFacts,
@@ -42,10 +42,6 @@ class NotAnObject(LocalError):
 
 class Busy(LocalError):
     """Too much of this is going on already; try again soon."""
-
-
-class Unreachable(PeerError):
-    """The peer could not be reached, or went away."""
 
 
 @dataclass(frozen=True, slots=True)

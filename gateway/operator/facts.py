@@ -209,13 +209,6 @@ class Retried:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """An action was carried out."""
-
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
 class EchoStep:
     """One step towards a peer."""
 
