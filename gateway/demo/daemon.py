@@ -80,6 +80,7 @@ class Daemon:
                 f"{directory} is too long a path for a Unix socket: set TMPDIR to a shorter one"
             )
         self._process: asyncio.subprocess.Process | None = None
+        (directory / "state").mkdir()
         self.config.write_text(
             _CONFIG.format(
                 socket=self.socket, destination=DESTINATION, ae_title=centre.AE_TITLE, port=link_port, tls=tls

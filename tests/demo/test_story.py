@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -143,3 +146,45 @@ def test_daemon_that_does_not_start_is_explained_and_its_log_kept(short_director
     assert "nonsense" in done.stdout
     (kept,) = Path(short_directory).iterdir()
     assert (kept / "gateway.log").exists()
+
+
+def on_terminal(directory: str, **environment: str) -> tuple[int, str]:
+    """Run the smallest demo on a pseudo terminal of 100 x 40; return exit code and everything it drew."""
+    program = "import sys; from gateway.demo import run; sys.exit(run(records=2, images=0, cbct_slices=0))"
+    near, far = os.openpty()
+    fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+    given = {key: value for key, value in os.environ.items() if key not in {"NO_COLOR", "COLUMNS", "LINES"}}
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env=given | {"TMPDIR": directory, "TERM": "xterm"} | environment,
+        stdin=far,
+        stdout=far,
+        stderr=far,
+        cwd=ROOT,
+    )
+    os.close(far)
+    drawn = b""
+    with process, os.fdopen(near, "rb", buffering=0) as terminal:
+        try:
+            while piece := terminal.read(65536):
+                drawn += piece
+        except OSError:  # EIO: how Linux says that the other side of a terminal has closed
+            pass
+        code = process.wait(timeout=60)
+    return code, drawn.decode()
+
+
+def test_terminal_gets_the_live_page(short_directory: str) -> None:
+    code, drawn = on_terminal(short_directory)
+    assert code == 0, drawn
+    assert "╭─" in drawn
+    assert "\x1b[32m" in drawn
+    assert "kept once, bit for bit" in drawn
+
+
+def test_no_color_gives_plain_lines_on_a_terminal(short_directory: str) -> None:
+    code, drawn = on_terminal(short_directory, NO_COLOR="1")
+    assert code == 0, drawn
+    assert "╭─" not in drawn
+    assert "\x1b[32m" not in drawn
+    assert "3. The link is back" in drawn
