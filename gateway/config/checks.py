@@ -143,9 +143,7 @@ def _called_titles(config: Config) -> Iterator[Finding]:
                 "each called title once, or `calling` to tell them apart",
             )
         elif mine is not None and any(other & mine for other in earlier if other):
-            yield Finding(
-                ("route", number, "calling"), "an earlier route takes this called title from this caller"
-            )
+            yield Finding(("route", number, "calling"), "an earlier route takes this title from this caller")
         if route.calling == ():
             yield Finding(
                 ("route", number, "calling"), "nobody could send here", "leave it out to admit every caller"
@@ -194,8 +192,6 @@ def _room(config: Config) -> Iterator[Finding]:
         yield Finding(("spool", "reserve"), "leaves nothing for treatment records", "more than spool.floor")
     if spool.quota_bytes is not None and spool.quota_bytes <= spool.reserve_bytes:
         yield Finding(("spool", "quota"), "leaves no room for images", "more than spool.reserve")
-    if spool.inline_max > spool.max_object_bytes:
-        yield Finding(("spool", "inline_max"), "is more than the largest object", "at most spool.max_object")
     if spool.max_pending_bytes > spool.max_pending_total_bytes:
         yield Finding(
             ("spool", "max_pending"),
@@ -213,16 +209,6 @@ def _waits(config: Config) -> Iterator[Finding]:
     ):
         if backoff.base > backoff.ceiling:
             yield Finding(("delivery", name, "base"), "is longer than the ceiling", "at most its `ceiling`")
-
-
-def _connections(config: Config) -> Iterator[Finding]:
-    limits = config.limits
-    if limits.max_per_address > limits.max_connections:
-        yield Finding(
-            ("limits", "max_per_address"),
-            "is more than all addresses have together",
-            "at most limits.max_connections",
-        )
 
 
 def _names_of_certificates(config: Config) -> Iterator[Finding]:
@@ -255,7 +241,6 @@ _CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
     _nothing_to_do,
     _room,
     _waits,
-    _connections,
     _names_of_certificates,
     _socket,
 )

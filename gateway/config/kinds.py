@@ -34,6 +34,8 @@ _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*")
 _HOST_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _MAX_NAME = 64
+_ANY_SIZE = 1 << 50
+_ANY_TIME = 3650 * 86400.0
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -184,10 +186,11 @@ class _Quantity(Kind[T]):
 class ByteSize(_Quantity[int]):
     """An amount of bytes: 65536, "64 KiB", "1.5 GB". kB is 1000 bytes, KiB is 1024."""
 
-    def __init__(self, low: int = 0, high: int = 1 << 50) -> None:
+    def __init__(self, low: int = 0, high: int = _ANY_SIZE) -> None:
         super().__init__(_SIZE_UNITS, ": write kB (1000) or KiB (1024), MB or MiB, GB or GiB, TB or TiB")
         self.low, self.high = low, high
-        self.allowed = f'bytes as a number or like "64 MiB", from {size_words(low)} to {size_words(high)}'
+        bounds = f"from {size_words(low)}" + (f" to {size_words(high)}" if high < _ANY_SIZE else " up")
+        self.allowed = f'bytes as a number or like "64 MiB", {bounds}'
 
     def parse(self, raw: object) -> int:
         amount = self._amount(raw)
@@ -205,10 +208,11 @@ class ByteSize(_Quantity[int]):
 class Duration(_Quantity[float]):
     """A length of time in seconds: 30, "30 s", "7 d", "1 h 30 min", "250 ms"."""
 
-    def __init__(self, low: float = 0.001, high: float = 3650 * 86400.0) -> None:
+    def __init__(self, low: float = 0.001, high: float = _ANY_TIME) -> None:
         super().__init__(_TIME_UNITS, ": write ms, s, min, h or d")
         self.low, self.high = low, high
-        self.allowed = f'seconds as a number or like "30 s", from {time_words(low)} to {time_words(high)}'
+        bounds = f"from {time_words(low)}" + (f" to {time_words(high)}" if high < _ANY_TIME else " up")
+        self.allowed = f'seconds as a number or like "30 s", {bounds}'
 
     def parse(self, raw: object) -> float:
         amount = self._amount(raw)

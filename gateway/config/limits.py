@@ -67,7 +67,12 @@ class Spool(Section):
         int,
         ByteSize(),
         Doc("Largest object compared by content when it comes again in another transfer syntax."),
-    ] = 64 * MIB
+    ] = 16 * MIB
+    max_wait_seconds: Annotated[
+        float,
+        Duration(60),
+        Doc("No delivery waits longer for its next try, whatever the clock did meanwhile."),
+    ] = DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,9 +175,12 @@ class Limits(Section):
     """What the systems that call us may cost."""
 
     max_connections: Annotated[
-        int, Whole(1, 10_000), Doc("Connections open at the same time, on all listeners together.")
+        int, Whole(1, 10_000), Doc("Connections open at the same time, for each listener.")
     ] = 200
     max_per_address: Annotated[int, Whole(1, 10_000), Doc("Connections of one address at once.")] = 50
+    max_associations: Annotated[
+        int, Whole(1, 10_000), Doc("Associations of one listener; more are rejected as transient.")
+    ] = 180
     max_pdu_length: Annotated[
         int,
         ByteSize(4 * KIB, 16 * MIB),
@@ -182,7 +190,7 @@ class Limits(Section):
         int,
         Whole(1, 1024),
         Doc("Asynchronous operations we grant a caller (PS3.7 D.3.3.3)."),
-    ] = 64
+    ] = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,22 @@ from gateway.config.problems import ConfigErrors, Problem, Severity, show
 from gateway.config.schema import Config
 from gateway.config.shape import find
 from gateway.config.sources import Tree, read
-from gateway.config.toml_lines import KeyPath
 from gateway.config.unavailable import take_out_unavailable
 
-_ARRAYS = ("listener", "peer", "route")
+# Stand in for required values that are missing or wrong while the rest is checked.
+_STAND_INS: dict[str, Any] = {
+    "gateway": {"name": "x", "ae_title": "X"},
+    "name": "",
+    "ae_title": "X",
+    "host": "broken.invalid",
+    "port": 1,
+    "called": "(broken)",
+    "to": [],
+    "tls": {"certificate": "/", "key": "/", "ca": "/"},
+    "certificate": "/",
+    "key": "/",
+    "ca": "/",
+}
 
 
 def load(path: Path, *, check_files: bool = True) -> Config:
@@ -71,64 +83,37 @@ def _problem(finding: Finding, tree: Tree) -> Problem:
 
 
 def _despite(errors: list[Any], tree: Tree, check_files: bool) -> list[Problem]:
-    """Return what the checks find in the part of the tree that is sound, so that one run tells everything."""
-    broken = [path_of(error) for error in errors]
-    values, kept = _sound_part(tree.values, errors)
-    config, errors = _validated(values)
+    """Return what the checks find in the sound part of the tree, so that one run tells everything."""
+    config, _ = _validated(_mended(tree.values, errors))
     if config is None:
         return []
-    names = {name for peer in tree.values.get("peer", ()) if isinstance(name := _name(peer), str)}
-    problems = []
-    for finding in _findings(config, check_files):
-        path = _original(finding.path, kept)
-        is_about_broken = any(path[: len(cut)] == cut or cut[: len(path)] == path for cut in broken)
-        if not is_about_broken and not (path[0] == "route" and tree.at(path) in names):
-            problems.append(_problem(Finding(path, finding.message, finding.allowed, finding.severity), tree))
-    return problems
+    broken = [path_of(error) for error in errors]
+    return [
+        _problem(finding, tree)
+        for finding in _findings(config, check_files)
+        if not any(
+            finding.path[: len(cut)] == cut or cut[: len(finding.path)] == finding.path for cut in broken
+        )
+    ]
 
 
-def _name(element: object) -> object:
-    return element.get("name") if isinstance(element, dict) else None
-
-
-def _sound_part(values: dict[str, Any], errors: list[Any]) -> tuple[dict[str, Any], dict[str, list[int]]]:
-    """Return `values` without what `errors` are about, and which elements of the arrays are left."""
-    sound = copy.deepcopy(values)
-    dropped: set[tuple[str, int]] = set()
+def _mended(values: dict[str, Any], errors: list[Any]) -> dict[str, Any]:
+    """Return `values` with what `errors` are about taken out, or replaced where something must be."""
+    mended = copy.deepcopy(values)
     for error in errors:
         path = path_of(error)
-        key = find(Config, path[:3])
-        if error["type"] == "unexpected_keyword_argument":
-            _remove(sound, path)
-        elif path[0] in _ARRAYS and len(path) > 1:
-            if key is None or key.required or key.section is not None:
-                dropped.add((str(path[0]), int(path[1])))
-            else:
-                _remove(sound, path[:3])
-        else:
-            _remove(sound, path[:2])
-    kept: dict[str, list[int]] = {}
-    for name in _ARRAYS:
-        if isinstance(elements := sound.get(name), list):
-            kept[name] = [number for number in range(len(elements)) if (name, number) not in dropped]
-            sound[name] = [elements[number] for number in kept[name]]
-    own = sound.setdefault("gateway", {})
-    own.setdefault("name", "unnamed")
-    own.setdefault("ae_title", "UNNAMED")
-    return sound, kept
-
-
-def _remove(values: Any, path: KeyPath) -> None:
-    for step in path[:-1]:
-        try:
-            values = values[step]
-        except (KeyError, IndexError, TypeError):
-            return
-    if isinstance(values, dict):
-        values.pop(path[-1], None)
-
-
-def _original(path: KeyPath, kept: dict[str, list[int]]) -> KeyPath:
-    if len(path) > 1 and isinstance(path[1], int):
-        return (path[0], kept[str(path[0])][path[1]], *path[2:])
-    return path
+        # An error about an element of a list is mended at the list.
+        while len(path) > 2 and isinstance(path[-1], int):
+            path = path[:-1]
+        key = find(Config, path)
+        table: Any = mended
+        for step in path[:-1]:
+            table = table[step]
+        name = str(path[-1])
+        if name in _STAND_INS and (name == "tls" or (key is not None and key.required)):
+            table[name] = _STAND_INS[name]
+            if name == "name":
+                table[name] = "-".join(str(step) for step in path)  # no two broken ones are duplicates
+        elif isinstance(table, dict):
+            table.pop(name, None)
+    return mended

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-_SPELT = {"listeners": "listener", "peers": "peer", "routes": "route"}
+_SPELT = {
+    "listeners": "listener",
+    "peers": "peer",
+    "routes": "route",
+    "claim_bytes": "claim_bytes",  # beside claim_objects
+}
 
 
 def toml_key(field: str) -> str:
