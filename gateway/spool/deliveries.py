@@ -159,46 +159,46 @@ def _settle_one(tx: Transaction, delivery: Delivery, outcome: Settlement) -> Non
             tx.tell(delivery.object_number, "confirmed", how, number)
 
 
-def retry(tx: Transaction, number: int) -> Delivery:
+def retry(tx: Transaction, number: int, who: str = "") -> Delivery:
     """Send now, or again."""
-    return _let_go(tx, number, Event.RETRY, "retried")
+    return _let_go(tx, number, Event.RETRY, "retried", who)
 
 
-def release(tx: Transaction, number: int) -> Delivery:
+def release(tx: Transaction, number: int, who: str = "") -> Delivery:
     """Let a held delivery go."""
-    return _let_go(tx, number, Event.UNHOLD, "released-by-operator")
+    return _let_go(tx, number, Event.UNHOLD, "released-by-operator", who)
 
 
-def _let_go(tx: Transaction, number: int, event: Event, what: str) -> Delivery:
+def _let_go(tx: Transaction, number: int, event: Event, what: str, who: str) -> Delivery:
     delivery = tx.delivery(number)
     states.after(delivery.state, event)
     place = tx.rows("SELECT place FROM objects WHERE number = ?", delivery.object_number)[0][0]
     if place not in (PLACE_INLINE, PLACE_FILE):
         raise LocalError(f"the bytes of object {delivery.object_number} are not here any more")
     tx.move(delivery, event)
-    tx.tell(delivery.object_number, what, f"it was {delivery.state}", number)
+    tx.tell(delivery.object_number, what, f"it was {delivery.state}", number, who=who)
     return tx.delivery(number)
 
 
-def hold(tx: Transaction, number: int, reason: str) -> Delivery:
+def hold(tx: Transaction, number: int, reason: str, who: str = "") -> Delivery:
     """Keep a queued delivery back."""
     delivery = tx.delivery(number)
     tx.move(delivery, Event.HOLD, reason=reason, cause=CAUSE_OPERATOR)
-    tx.tell(delivery.object_number, "held-by-operator", reason, number)
+    tx.tell(delivery.object_number, "held-by-operator", reason, number, who=who)
     return tx.delivery(number)
 
 
-def discard(tx: Transaction, number: int, reason: str) -> Delivery:
+def discard(tx: Transaction, number: int, reason: str, who: str = "") -> Delivery:
     """Give a delivery up, and the bytes with it when nothing else needs them."""
     delivery = tx.delivery(number)
     tx.move(delivery, Event.DISCARD, reason=reason)
-    tx.tell(delivery.object_number, "discarded", reason, number)
+    tx.tell(delivery.object_number, "discarded", reason, number, who=who)
     tx.delete_bytes_if_finished(delivery.object_number)
     return tx.delivery(number)
 
 
 def retry_held(
-    tx: Transaction, destination: str | None, cause: str | None, after: int, limit: int
+    tx: Transaction, destination: str | None, cause: str | None, after: int, limit: int, who: str = ""
 ) -> tuple[int, int | None]:
     """Queue held deliveries again, `limit` looked at from number `after` on.
 
@@ -223,6 +223,6 @@ def retry_held(
             and place in (PLACE_INLINE, PLACE_FILE)
         ):
             tx.move(delivery, Event.RETRY)
-            tx.tell(delivery.object_number, "retried", f"it was held: {held_for}", delivery.number)
+            tx.tell(delivery.object_number, "retried", f"it was held: {held_for}", delivery.number, who=who)
             moved += 1
     return moved, rows[-1][0] if len(rows) == limit else None

@@ -192,7 +192,7 @@ def show(db: sqlite3.Connection, number: int) -> DeliveryStory:
     history = tuple(
         HistoryEvent(*event)
         for event in db.execute(
-            "SELECT at, delivery, what, detail FROM events WHERE object = ? ORDER BY seq",
+            "SELECT at, delivery, what, detail, who FROM events WHERE object = ? ORDER BY seq",
             (row.object.number,),
         )
     )

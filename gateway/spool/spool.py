@@ -211,7 +211,7 @@ class Spool:
         """
         return self._side.on_work(callback)
 
-    # what the operator sees and does
+    # what the operator sees and does; `who` is the person, and is kept in the history
 
     async def summary(self) -> SpoolSummary:
         """Count what is here; the cost depends on the number of destinations only."""
@@ -246,26 +246,28 @@ class Spool:
         """Tell all about one delivery; LocalError when there is no such number."""
         return await self._ask(lambda db: queries.show(db, delivery_number))
 
-    async def retry(self, delivery_number: int) -> Delivery:
+    async def retry(self, delivery_number: int, *, who: str = "") -> Delivery:
         """Send as soon as possible: a waiting or held one now, an accepted one again (bytes permitting)."""
-        return await self._submit(partial(deliveries.retry, number=delivery_number))
+        return await self._submit(partial(deliveries.retry, number=delivery_number, who=who))
 
-    async def hold(self, delivery_number: int, reason: str) -> Delivery:
+    async def hold(self, delivery_number: int, reason: str, *, who: str = "") -> Delivery:
         """Keep a queued delivery until a person releases it."""
-        return await self._submit(partial(deliveries.hold, number=delivery_number, reason=reason))
+        return await self._submit(partial(deliveries.hold, number=delivery_number, reason=reason, who=who))
 
-    async def release(self, delivery_number: int) -> Delivery:
+    async def release(self, delivery_number: int, *, who: str = "") -> Delivery:
         """Let a held delivery go: it is queued again, due now."""
-        return await self._submit(partial(deliveries.release, number=delivery_number))
+        return await self._submit(partial(deliveries.release, number=delivery_number, who=who))
 
-    async def discard(self, delivery_number: int, reason: str) -> Delivery:
+    async def discard(self, delivery_number: int, reason: str, *, who: str = "") -> Delivery:
         """Give up a queued or held delivery for good.
 
         The bytes are deleted at once when no other delivery of the object has need of them.
         """
-        return await self._submit(partial(deliveries.discard, number=delivery_number, reason=reason))
+        return await self._submit(partial(deliveries.discard, number=delivery_number, reason=reason, who=who))
 
-    async def retry_held(self, destination: str | None = None, cause: str | None = None) -> int:
+    async def retry_held(
+        self, destination: str | None = None, cause: str | None = None, *, who: str = ""
+    ) -> int:
         """Queue every held delivery again (not those being compared); return how many."""
         total, after = 0, 0
         while True:
@@ -276,6 +278,7 @@ class Spool:
                     cause=cause,
                     after=after,
                     limit=_HELD_SLICE,
+                    who=who,
                 )
             )
             total += moved

@@ -17,6 +17,9 @@ from gateway.spool.values import SpoolLimits
 MAX_REASON = 500
 """Characters of a reason that are kept; peers and people can be wordy."""
 
+MAX_WHO = 64
+"""Characters of an operator's name that are kept."""
+
 
 class Destinations:
     """Numbers for destination names: small, and the same for as long as the spool lives."""
@@ -119,18 +122,21 @@ class Transaction:
             self.work.add(delivery.destination)
         return after
 
-    def tell(self, object_number: int, what: str, detail: str = "", delivery: int = 0) -> None:
-        """Add to the history of an object; its oldest events make room."""
+    def tell(
+        self, object_number: int, what: str, detail: str = "", delivery: int = 0, *, who: str = ""
+    ) -> None:
+        """Add to the history of an object; its oldest events make room. `who`: the operator, if any."""
         row = self.one("SELECT max(seq) FROM events WHERE object = ?", object_number)
         seq = 1 + int((row and row[0]) or 0)
         self.write(
-            "INSERT INTO events (object, seq, at, delivery, what, detail) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO events (object, seq, at, delivery, what, detail, who) VALUES (?, ?, ?, ?, ?, ?, ?)",
             object_number,
             seq,
             self.now,
             delivery,
             what,
             detail[:MAX_REASON],
+            who[:MAX_WHO],
         )
         self.write(
             "DELETE FROM events WHERE object = ? AND seq <= ?",
