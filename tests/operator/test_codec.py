@@ -66,7 +66,7 @@ def test_something_else_entirely_is_refused(data: object) -> None:
 
 def test_a_client_understands_a_newer_daemon() -> None:
     newer = {**GOOD, "inner": [{"kind": "later", "more": 1}], "surprise": 1}
-    assert codec.decode(Outer, newer).inner[0].kind == "later"
+    assert codec.encode(codec.decode(Outer, newer).inner[0]) == {"kind": "later"}
 
 
 def test_schemas_are_collected_once_with_their_descriptions() -> None:

@@ -73,7 +73,7 @@ async def test_listeners_are_bounded_and_leave_nothing_behind(notices: Notices) 
 async def test_waiting_listeners_are_woken(notices: Notices) -> None:
     stream = hub(notices, EventLimits()).stream()
     await anext(stream)
-    waiting = asyncio.create_task(anext(stream))  # type: ignore[arg-type]  # a coroutine
+    waiting: asyncio.Task[bytes] = asyncio.create_task(anext(stream))  # type: ignore[arg-type]  # a coroutine
     await asyncio.sleep(0)
     notices.publish(Alarm("c", "now"))
     assert b"now" in await waiting

@@ -145,7 +145,7 @@ class FakeControl:
     def associations(self) -> tuple[facts.AssociationFacts, ...]:
         return (facts.AssociationFacts("a1b2", True, "192.0.2.20", "LINAC1", "ARIA", "", NOW - 5),)
 
-    def metrics(self) -> bytes:
+    async def metrics(self) -> bytes:
         return b"gateway_up 1\n"
 
     def _row(self, number: int) -> facts.DeliveryFacts:

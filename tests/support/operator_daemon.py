@@ -36,7 +36,7 @@ def serving(control: Control, path: Path, **options: Any) -> Iterator[OperatorDa
     started = threading.Event()
     failure: list[BaseException] = []
     running: list[OperatorDaemon] = []
-    stop: list[Callable[[], None]] = []
+    stop: list[Callable[[], object]] = []
 
     async def serve() -> None:
         server = OperatorServer(control, path, **options)
@@ -52,7 +52,7 @@ def serving(control: Control, path: Path, **options: Any) -> Iterator[OperatorDa
     def main() -> None:
         try:
             asyncio.run(serve())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread of the test
             failure.append(error)
             started.set()
 

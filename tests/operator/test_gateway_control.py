@@ -1,0 +1,291 @@
+"""Control on a real spool and a real delivery engine, whose transport does what the test says."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gateway.delivery.engine import DeliveryEngine, Destination
+from gateway.delivery.transports import Work
+from gateway.dicom.part10 import read_header
+from gateway.errors import DeliveryFailure, PermanentFailure, SpoolFailure
+from gateway.model import AETitle, Instance, Origin, Peer, Priority, Receipt
+from gateway.notices import DeliverySettled, Notice, Notices
+from gateway.operator import codec
+from gateway.operator.control import Busy, NotFound, NotPossible
+from gateway.operator.gateway_control import GatewayControl, Identity
+from gateway.spool import Spool
+
+NOW = 1_700_000_000.0
+RECORD = "1.2.840.10008.5.1.4.1.1.481.4"
+IMPLICIT = "1.2.840.10008.1.2"
+NAME, PATIENT_ID, UID = b"DOE^JANE", b"PAT-4711", "1.2.826.0.1.3680043.8.498.4711"
+WHO = "anna (uid 1000)"
+
+
+class Transport:
+    """Answers every job with `answer`; `begun` is set when one is taken."""
+
+    def __init__(self) -> None:
+        self.answer: Receipt | DeliveryFailure = PermanentFailure(
+            "refused by the test", status=0xA900, cause="refused"
+        )
+        self.begun = asyncio.Event()
+
+    async def send(self, work: Work) -> None:
+        while work.first() is not None:
+            job = work.take()
+            self.begun.set()
+            await asyncio.sleep(0)
+            answer = self.answer
+            if isinstance(answer, Receipt):
+                answer = dataclasses.replace(answer, digest=job.object.digest)
+            work.settled(job, answer, 0.1)
+
+    async def probe(self) -> float | None:
+        return 0.5
+
+    async def close(self) -> None:
+        return
+
+
+@dataclass
+class Bench:
+    """A spool, an engine that is not running yet, and Control over both."""
+
+    spool: Spool
+    engine: DeliveryEngine
+    transport: Transport
+    notices: Notices
+    control: GatewayControl
+
+    async def store(self, *destinations: str, size: int = 100, number: int = 0) -> bytes:
+        """Put an object in as a console would; return its data set."""
+        data = b"\x10\x00\x10\x00\x08\x00\x00\x00" + NAME + b"\x10\x00\x20\x00\x08\x00\x00\x00" + PATIENT_ID
+        data += b"\x09\x00\x10\x00" + size.to_bytes(4, "little") + bytes([number]) * size
+        origin = Origin("console", "192.0.2.20", AETitle("LINAC1"), AETitle("ARIA"), "a1b2")
+        instance = Instance(RECORD, f"{UID}.{number}", IMPLICIT)
+        incoming = self.spool.receive(instance, origin, Priority.RECORD, destinations or ("oncology",))
+        incoming.write(data)
+        await incoming.commit()
+        return data
+
+    async def deliver(self, count: int) -> None:
+        """Let the engine run until `count` attempts have ended and are in the journal."""
+        settled = asyncio.Semaphore(0)
+
+        def note(notice: Notice) -> None:
+            if isinstance(notice, DeliverySettled):
+                settled.release()
+
+        forget = self.notices.subscribe(note)
+        running = asyncio.create_task(self.engine.run())
+        for _ in range(count):
+            await settled.acquire()
+        await self.engine.close()
+        await asyncio.gather(running, return_exceptions=True)
+        forget()
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    notices = Notices()
+    spool = await asyncio.to_thread(Spool.open, tmp_path / "spool", notices=notices, wall_clock=lambda: NOW)
+    transport = Transport()
+    peers = {
+        "oncology": Peer("oncology", AETitle("ARIA"), "ois.example.org", 2762),
+        "archive": Peer("archive", AETitle("PACS"), "pacs.example.org", 104),
+    }
+    engine = DeliveryEngine(
+        spool,
+        [Destination(peer) for peer in peers.values()],
+        lambda _: transport,
+        notices,
+        wall_clock=lambda: NOW,
+    )
+
+    async def metrics() -> bytes:
+        return b"gateway_up 1\n"
+
+    control = GatewayControl(
+        Identity("clinic-07", AETitle("CLINIC07"), NOW - 60),
+        spool=spool,
+        engine=engine,
+        peers=peers,
+        listeners=[],
+        notices=notices,
+        render_metrics=metrics,
+        wall_clock=lambda: NOW,
+    )
+    yield Bench(spool, engine, transport, notices, control)
+    await control.close()
+    await spool.close()
+
+
+def receipt(status: int) -> Receipt:
+    return Receipt("oncology", status, "coerced", IMPLICIT, b"", NOW)
+
+
+async def test_an_empty_gateway_is_well(bench: Bench) -> None:
+    status = await bench.control.status()
+    assert (status.level, status.gateway, status.ae_title) == ("ok", "clinic-07", "CLINIC07")
+    assert [one.name for one in status.destinations] == ["oncology", "archive"]
+    assert status.spool.accepts_images
+    assert 0 < status.spool.reserve_bytes < status.spool.free_bytes
+    assert await bench.control.metrics() == b"gateway_up 1\n"
+
+
+async def test_what_waits_is_counted_by_destination_and_priority(bench: Bench) -> None:
+    for number in range(3):
+        await bench.store("oncology", "archive", number=number)
+    oncology, archive = (await bench.control.status()).destinations
+    assert oncology.waiting.record.count == archive.waiting.record.count == 3
+    assert oncology.waiting.image.count == oncology.held.count == 0
+    assert oncology.oldest_waiting_at == NOW
+
+
+async def test_pages_follow_each_other_without_a_gap(bench: Bench) -> None:
+    for number in range(5):
+        await bench.store(number=number)
+    seen: list[int] = []
+    after: int | None = None
+    while True:
+        page = await bench.control.deliveries(state="queued", destination="oncology", after=after, limit=2)
+        seen += [row.number for row in page.deliveries]
+        after = page.next
+        if after is None:
+            break
+    assert seen == sorted(set(seen))
+    assert len(seen) == 5
+    assert (
+        await bench.control.deliveries(state="held", destination=None, after=None, limit=2)
+    ).deliveries == ()
+    with pytest.raises(NotFound):
+        await bench.control.deliveries(state=None, destination="nobody", after=None, limit=2)
+
+
+async def test_actions_move_a_delivery_and_keep_who_did_it(bench: Bench) -> None:
+    await bench.store()
+    (row,) = (await bench.control.deliveries(state=None, destination=None, after=None, limit=2)).deliveries
+    held = await bench.control.act(row.number, "hold", reason="physics first", who=WHO)
+    assert (held.state, held.reason) == ("held", "physics first")
+    assert (await bench.control.status()).level == "attention"
+    assert (await bench.control.act(row.number, "release", reason="", who=WHO)).state == "queued"
+    assert (await bench.control.act(row.number, "discard", reason="a test", who=WHO)).state == "discarded"
+    story = await bench.control.story(row.number)
+    assert [event.who for event in story.history] == [WHO] * 3
+    assert story.history[-1].words == "a test"
+    assert "give it up" in story.next_step
+    with pytest.raises(NotPossible):
+        await bench.control.act(row.number, "retry", reason="", who=WHO)
+    with pytest.raises(NotPossible):
+        await bench.control.export(row.number)
+
+
+async def test_what_is_not_there_is_not_found(bench: Bench) -> None:
+    for ask in (
+        bench.control.story(99),
+        bench.control.act(99, "retry", reason="", who=WHO),
+        bench.control.export(99),
+        bench.control.pause("nobody", who=WHO),
+        bench.control.retry_held(destination="nobody", cause=None, who=WHO),
+        bench.control.echo("nobody"),
+    ):
+        with pytest.raises(NotFound):
+            await ask
+
+
+async def test_a_refused_object_is_held_with_advice_and_can_be_tried_again(bench: Bench) -> None:
+    await bench.store()
+    await bench.deliver(1)
+    (row,) = (await bench.control.deliveries(state="held", destination=None, after=None, limit=2)).deliveries
+    story = await bench.control.story(row.number)
+    assert f"queue retry {row.number}" in story.next_step
+    assert "refused by the test" in story.delivery.reason
+    assert await bench.control.retry_held(destination="oncology", cause="refused", who=WHO) == 1
+    story = await bench.control.story(row.number)
+    assert (story.delivery.state, story.history[-1].who) == ("queued", WHO)
+
+
+async def test_a_receipt_is_told_with_the_peers_words(bench: Bench) -> None:
+    await bench.store("oncology", "archive")
+    bench.transport.answer = receipt(0xB000)
+    await bench.deliver(2)
+    story = await bench.control.story(1)
+    (told,) = story.receipts
+    assert (told.status, told.comment, told.same_bytes) == ("0xB000", "coerced", True)
+    assert [other.number for other in story.others] == [2]
+    assert (await bench.control.status()).destinations[0].delivered.count == 1
+
+
+@pytest.mark.parametrize("size", [100, 300_000])
+async def test_an_export_is_the_object_as_received(bench: Bench, size: int) -> None:
+    data = await bench.store(size=size)
+    stream = await bench.control.export(1)
+    raw = b"".join([piece async for piece in stream.chunks])
+    instance, offset = read_header(raw)
+    assert stream.length == len(raw)
+    assert instance == Instance(RECORD, f"{UID}.0", IMPLICIT)
+    assert hashlib.sha256(raw[offset:]).digest() == hashlib.sha256(data).digest()
+
+
+async def test_an_export_of_damaged_bytes_does_not_come_to_its_end(bench: Bench, tmp_path: Path) -> None:
+    await bench.store(size=300_000)
+    files = [path for path in (tmp_path / "spool" / "objects").rglob("*") if path.is_file()]
+    stored = max(files, key=lambda path: path.stat().st_size)
+    with stored.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\xff")
+    stream = await bench.control.export(1)
+    received: list[bytes] = []
+
+    async def read() -> None:
+        async for piece in stream.chunks:
+            received.append(piece)
+
+    with pytest.raises(SpoolFailure, match="not what was received"):
+        await read()
+    assert sum(map(len, received)) < stream.length
+
+
+async def test_destinations_are_paused_and_resumed(bench: Bench) -> None:
+    assert (await bench.control.pause("oncology", who=WHO)).paused
+    await bench.store()
+    assert "paused" in (await bench.control.status()).headline
+    assert "queue resume oncology" in (await bench.control.story(1)).next_step
+    assert not (await bench.control.resume("oncology", who=WHO)).paused
+    assert not (await bench.control.kick("oncology", who=WHO)).paused
+
+
+async def test_objects_for_a_name_that_left_the_configuration_are_not_forgotten(bench: Bench) -> None:
+    await bench.store("former")
+    status = await bench.control.status()
+    assert status.level == "attention"
+    assert "1 object for former cannot leave" in status.headline
+    page = await bench.control.deliveries(state=None, destination="former", after=None, limit=5)
+    assert "back into the configuration" in (await bench.control.story(page.deliveries[0].number)).next_step
+
+
+async def test_echoes_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.operator.gateway_control._MAX_ECHOES", 0)
+    with pytest.raises(Busy):
+        await bench.control.echo("oncology")
+
+
+async def test_nothing_that_is_shown_names_the_patient(bench: Bench) -> None:
+    await bench.store("oncology", "archive")
+    await bench.deliver(2)
+    page = await bench.control.deliveries(state=None, destination=None, after=None, limit=10)
+    shown = repr(
+        [codec.encode(fact) for fact in (await bench.control.status(), page, await bench.control.story(1))]
+    )
+    assert "RT Beams Treatment Record Storage" in shown
+    for secret in (NAME.decode(), PATIENT_ID.decode(), UID):
+        assert secret not in shown
