@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -139,7 +140,7 @@ def pynetdicom_primitive() -> A_ASSOCIATE:
     version.implementation_version_name = RICH.implementation_version
     window = AsynchronousOperationsWindowNegotiation()
     window.maximum_number_operations_invoked, window.maximum_number_operations_performed = 5, 1
-    parameters = [length, implementation, version, window]
+    parameters: list[Any] = [length, implementation, version, window]
     for uid, (scu, scp) in RICH.roles.items():
         role = SCP_SCU_RoleSelectionNegotiation()
         role.sop_class_uid, role.scu_role, role.scp_role = uid, scu, scp

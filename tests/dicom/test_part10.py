@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_file_meta_info
+from pydicom.uid import UID
 
 from gateway.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from gateway.dicom.part10 import MAX_HEADER, PREAMBLE, PREFIX, NotPart10, file_meta, read_header
@@ -64,13 +66,11 @@ def test_files_of_others_are_read(name: str) -> None:
 
 def test_private_information_and_long_values_are_passed_over() -> None:
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = (
-        INSTANCE.sop_class_uid,
-        INSTANCE.sop_instance_uid,
-    )
-    meta.TransferSyntaxUID, meta.ImplementationClassUID = IMPLICIT, "1.2.3"
-    meta.PrivateInformationCreatorUID, meta.PrivateInformation = "1.2.3", bytes(1000)
-    out = BytesIO()
+    meta.MediaStorageSOPClassUID = UID(INSTANCE.sop_class_uid)
+    meta.MediaStorageSOPInstanceUID = UID(INSTANCE.sop_instance_uid)
+    meta.TransferSyntaxUID, meta.ImplementationClassUID = UID(IMPLICIT), UID("1.2.3")
+    meta.PrivateInformationCreatorUID, meta.PrivateInformation = UID("1.2.3"), bytes(1000)
+    out = DicomBytesIO()
     write_file_meta_info(out, meta)
     head = PREAMBLE + PREFIX + out.getvalue()
     assert read_header(head + b"\x08\0\x05\0") == (INSTANCE, len(head))
@@ -84,8 +84,6 @@ def test_the_group_length_is_not_trusted() -> None:
 
 def bad_headers() -> dict[str, bytes]:
     good = file_meta(INSTANCE)
-    empty = Dataset()
-    assert not empty
     return {
         "nothing": b"",
         "too short": good[:100],

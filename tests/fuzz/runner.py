@@ -1,23 +1,29 @@
 """Runs a fuzz target for as long as one likes: `python -m tests.fuzz.<name> --seconds N [--seed N]`.
 
-A target is a function under hypothesis' `@given`. The test suite runs each with few examples; here rounds of
-examples follow each other with fresh seeds until the time is over. A failure is shown shrunk, with its seed.
+A target is a check and a hypothesis strategy for each of its arguments. Rounds of examples follow each other
+with fresh seeds until the time is over; the test suite runs each target for a moment only. A failure is shown
+shrunk, after the seed of its round.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis.strategies import SearchStrategy
 
 ROUND = 500
 
 
-def run(target: Callable[[], None], arguments: list[str] | None = None) -> int:
-    """Fuzz `target`; return the number of rounds that passed. Raises what the target raises."""
-    parser = argparse.ArgumentParser(description=target.__doc__)
+def run(
+    check: Callable[..., None],
+    strategies: Mapping[str, SearchStrategy[object]],
+    arguments: list[str] | None = None,
+) -> int:
+    """Call `check` with examples; return the number of rounds that passed. Raises what `check` raises."""
+    parser = argparse.ArgumentParser(description=check.__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long to go on")
     parser.add_argument(
         "--seed", type=int, default=None, help="seed of the first round; the clock by default"
@@ -32,10 +38,9 @@ def run(target: Callable[[], None], arguments: list[str] | None = None) -> int:
             max_examples=ROUND,
             deadline=None,
             database=None,
-            phases=[Phase.explicit, Phase.generate, Phase.target, Phase.shrink],
             suppress_health_check=list(HealthCheck),
         )
-        bounded(seed(first + rounds)(target))()
+        bounded(seed(first + rounds)(given(**strategies)(check)))()
         rounds += 1
     print(f"{rounds} rounds of {ROUND} examples: nothing found")
     return rounds

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from types import ModuleType
 
 import pytest
 
 from tests.fuzz import association_pdu, messages, upper_layer
 from tests.fuzz.runner import run
 
-TARGETS = {
-    "upper_layer": upper_layer.fuzz,
-    "association_pdu": association_pdu.fuzz,
-    "messages": messages.fuzz,
-}
 
-
-@pytest.mark.parametrize("name", list(TARGETS))
-def test_a_moment_of(name: str) -> None:
-    target: Callable[[], None] = TARGETS[name]
-    assert run(target, ["--seconds", "2", "--seed", "2761"]) >= 1
+@pytest.mark.parametrize(
+    "target", [association_pdu, messages, upper_layer], ids=lambda module: module.__name__
+)
+def test_a_moment_of(target: ModuleType) -> None:
+    assert run(target.check, target.STRATEGIES, ["--seconds", "2", "--seed", "2761"]) >= 1
