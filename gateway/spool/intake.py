@@ -125,14 +125,22 @@ class Incoming:
             raise
         self.size = size
         self._buffer += data
-        if self._file is not None and len(self._buffer) >= CHUNK:
-            self._feed(self._file)
+        if self._file is not None:
+            self._gather(self._file, len(data))
 
     def _begin_file(self) -> None:
         self._intake.ledger.use_file(self._promise)
+        self._intake.shop.pending.add(len(self._buffer))
         header = file_meta(self._instance, source_ae=self._origin.calling_ae)
         self._header_size = len(header)
         self._file = ObjectFile(self._intake.shop, header, self._promise, self._progress)
+
+    def _gather(self, file: ObjectFile, count: int) -> None:
+        limits, pending = self._intake.limits, self._intake.shop.pending
+        pending.add(count)
+        many = pending.bytes > limits.max_pending_total_bytes // 2
+        if many or len(self._buffer) >= min(CHUNK, limits.max_pending_bytes):
+            self._feed(file)
 
     def _feed(self, file: ObjectFile) -> None:
         chunk, self._buffer = self._buffer, bytearray()
@@ -247,8 +255,9 @@ class Incoming:
 
     def _end(self) -> None:
         self._over = True
-        self._buffer = bytearray()
         if self._file is not None:
+            self._intake.shop.pending.add(-len(self._buffer))
             self._file.abandon()
+        self._buffer = bytearray()
         self._intake.ledger.close(self._promise, 0)
         self._wake()

@@ -20,8 +20,8 @@ from gateway.spool.quota import Promise
 from gateway.spool.store import Store
 from gateway.spool.workers import Workers
 
-CHUNK = 128 * 1024
-"""Bytes gathered before a worker is bothered."""
+CHUNK = 512 * 1024
+"""Bytes gathered before a worker is bothered: each wake-up of a thread costs more than it gains below that."""
 
 
 class Pending:
@@ -92,9 +92,8 @@ class ObjectFile:
         return self._fed - self._taken
 
     def feed(self, chunk: bytes | bytearray) -> None:
-        """Have `chunk` written; it must not change any more."""
+        """Have `chunk` written; it must not change any more, and is counted in `Pending` already."""
         self._fed += len(chunk)
-        self._shop.pending.add(len(chunk))
         self._wake(chunk)
 
     def finish(self, finished: Finished) -> None:
