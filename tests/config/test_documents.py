@@ -153,7 +153,8 @@ def test_every_limit_of_spool_and_delivery_has_a_key(section: Any, room: Any) ->
 def test_a_process_that_imports_the_configuration_does_not_carry_pydantic_or_cryptography() -> None:
     script = (
         "import sys, gateway.config; "
-        "heavy = {'pydantic', 'pydantic_core', 'cryptography', 'pydicom'}; print(sorted(heavy & set(sys.modules)))"
+        "heavy = {'pydantic', 'pydantic_core', 'cryptography', 'pydicom'}; "
+        "print(sorted(heavy & set(sys.modules)))"
     )
     answer = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60
