@@ -149,8 +149,7 @@ def _tell(story: facts.Story) -> None:
     for other in story.others:
         say(f"  also to    {other.destination}: {other.state} (delivery {other.number})")
     say()
-    if delivery.attempts:
-        say(f"Tried {count_of(delivery.attempts, 'time')}.")
+    say(f"Tried {count_of(delivery.attempts, 'time')} so far.")
     if delivery.state == "queued" and delivery.not_before is not None:
         say(f"Not tried again before {moment(delivery.not_before)}.")
     for event in story.history:

@@ -11,7 +11,7 @@ _RETRY = "dicom-gateway queue retry {number}"
 _HELD = {
     "conflict": "Another object with the same identity is here or at the destination. Export both and "
     "compare, then release this one or discard it.",
-    "checking": "Nothing: it is being compared with the first copy, and goes on by itself.",
+    "checking": "Nothing to do: it is being compared with the first copy, and goes on by itself.",
     "missing": "The bytes are gone: look at the disk, and have the console send the object again.",
     "damaged": "The copy here is damaged: look at the disk, and have the console send the object again.",
     "operator": "Release it when it may go: dicom-gateway queue release {number}",
@@ -41,10 +41,12 @@ def next_step(delivery: Delivery, cause: str, *, link: str | None, paused: bool)
         case DeliveryState.QUEUED if paused:
             return f"Deliveries are paused: dicom-gateway queue resume {delivery.destination}"
         case DeliveryState.QUEUED if link == "offline":
-            return f"Nothing: it leaves when the link is back. Why: dicom-gateway echo {delivery.destination}"
+            return (
+                f"It leaves when the link is back. Why it is down: dicom-gateway echo {delivery.destination}"
+            )
         case DeliveryState.QUEUED | DeliveryState.SENDING:
-            return "Nothing: it is on its way."
+            return "Nothing to do: it is on its way."
         case DeliveryState.DISCARDED:
-            return "Nothing: somebody decided to give it up; the history says who and why."
+            return "Nothing to do: somebody gave it up; the history says who and why."
         case _:
-            return "Nothing: it has arrived."
+            return "Nothing to do: it has arrived."

@@ -35,7 +35,7 @@ def test_show_tells_the_story_and_what_to_do(run: Run, facts_of: Callable[..., A
     text = run("queue", "show", "2").stdout
     assert text.startswith("Delivery 2 to oncology waits for its turn.\nWhy: the link is down.")
     for words in (
-        "from LINAC1 at 192.0.2.20", "association a1b2", "Implicit VR Little Endian", "Tried 2 times.",
+        "from LINAC1 at 192.0.2.20", "association a1b2", "Implicit VR Little Endian", "Tried 2 times so far.",
         "held by anna (uid 1000): kept back", "oncology answered 0xA700", "in its own words: no room",
     ):  # fmt: skip
         assert words in text
