@@ -56,7 +56,7 @@ class Authority:
         name: str,
         *,
         hosts: Sequence[str] = ("localhost", "127.0.0.1"),
-        days: int = 30,
+        days: int = 90,
         server_name: str | None = None,
         check_name: bool = True,
     ) -> TlsMaterial:
@@ -84,6 +84,7 @@ class Authority:
         certificate_path = self.directory / f"{name}.pem"
         key_path = self.directory / f"{name}.key"
         certificate_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        key_path.touch(mode=0o600)
         key_path.write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM,

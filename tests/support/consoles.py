@@ -18,14 +18,14 @@ class NotSent(AssertionError):
 
 
 def storescu(port: int, called: str, files: Sequence[Path]) -> list[Path]:
-    """DCMTK storescu with its default settings: standard SOP classes, uncompressed transfer syntaxes."""
+    """DCMTK storescu: standard SOP classes, uncompressed. Its default list lacks ion records, hence -R."""
     able = [
         path
         for path in files
         if (stored := objects.read(path)).transfer_syntax_uid in _UNCOMPRESSED
         and stored.sop_class_uid.startswith("1.2.840.10008.")
     ]
-    _check(dcmtk.run_console("storescu", port, called, able))
+    _check(dcmtk.run_console("storescu", port, called, able, options=["-R"]))
     return able
 
 

@@ -11,8 +11,15 @@ from pathlib import Path
 # The virtual environment's bin directory holds pynetdicom's own storescu and storescp: Debian's places first.
 _PLACES = "/usr/bin:/usr/local/bin:/usr/sbin:/usr/local/sbin:/sbin"
 
-DCMTK = ("storescu", "storescp", "dcmsend", "echoscu")
-ORTHANC = ("Orthanc",)
+# Program -> Debian package.
+PEERS = {
+    "storescu": "dcmtk",
+    "storescp": "dcmtk",
+    "dcmsend": "dcmtk",
+    "echoscu": "dcmtk",
+    "Orthanc": "orthanc",
+    "openssl": "openssl",
+}
 
 
 @cache
@@ -32,10 +39,11 @@ def program(name: str) -> Path:
 
 def missing_peers() -> str | None:
     """Say in words which independent peers are missing and how to install them; None: all are here."""
-    absent = [name for name in (*DCMTK, *ORTHANC) if find(name) is None]
+    absent = [name for name in PEERS if find(name) is None]
     if not absent:
         return None
-    return f"not installed: {', '.join(absent)} (sudo apt install dcmtk orthanc)"
+    packages = dict.fromkeys(PEERS[name] for name in absent)
+    return f"not installed: {', '.join(absent)} (sudo apt install {' '.join(packages)})"
 
 
 @cache

@@ -33,18 +33,17 @@ RT_OBJECTS = (
 OTHER_SYNTAXES = (
     _PYNETDICOM / "CTImageStorage.dcm",
     _PYNETDICOM / "MRImageStorage_ExplicitVRBigEndian.dcm",
-    _PYNETDICOM / "MRImageStorage_JPG2000_Lossless.dcm",
     _PYNETDICOM / "SCImageStorage_Deflated.dcm",
+    _PYDICOM / "JPEG2000.dcm",
+    _PYDICOM / "MR_small_jpeg_ls_lossless.dcm",
     _PYDICOM / "SC_rgb_rle.dcm",
-    _PYDICOM / "JPEGLSNearLossless_08.dcm",
     _PYDICOM / "SC_rgb_jpeg_dcmtk.dcm",
 )
 
-# The same image (one SOP Instance UID) in two transfer syntaxes, as an archive may re-send it.
-ONE_IMAGE_TWICE = (
-    _PYDICOM / "MR_small_jpeg_ls_lossless.dcm",
-    _PYDICOM / "MR_small_jp2klossless.dcm",
-)
+# One image under one SOP Instance UID, as an archive may re-send it: twice in syntaxes that can be compared
+# here, and once compressed.
+ONE_IMAGE = (_PYDICOM / "MR_small.dcm", _PYDICOM / "MR_small_implicit.dcm")
+ONE_IMAGE_COMPRESSED = _PYDICOM / "MR_small_jp2klossless.dcm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +119,7 @@ def real_objects(directory: Path, sources: Iterable[Path] = (*RT_OBJECTS, *OTHER
         if raw[128:132] == b"DICM":
             uids, body = _split(raw, source.name)
             syntax = uids[0x10]
+            body += b"\0" * (len(body) % 2)  # PS3.5 A.5: the deflated one should have been padded
         target = directory / source.name
         target.write_bytes(part10(str(inside.SOPClassUID), str(inside.SOPInstanceUID), syntax, body))
         laid.append(target)
