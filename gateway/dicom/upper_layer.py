@@ -279,12 +279,12 @@ class UpperLayer:
         while stop - offset >= pdu.PDV_OVERHEAD:
             length, context_id, control = _PDV.unpack_from(body, offset)
             following = offset + 4 + length
-            if length < 2 or following > stop or context_id not in contexts or len(found) == most:
+            if length < 2 or context_id not in contexts or len(found) == most:
                 break
             piece = body[offset + pdu.PDV_OVERHEAD : following]
             found.append(DataReceived(context_id, bool(control & 1), bool(control & 2), piece))
             offset = following
-        if offset == stop and found:
+        if offset == stop and found:  # the last value ends where the PDU does
             events += found
             return
         words = "a P-DATA-TF PDU does not consist of data values on accepted contexts"

@@ -246,6 +246,7 @@ REASONS = [
     (6, [APPLICATION, CONTEXT, CONTEXT, USER]),
     (6, [APPLICATION, item(0x20, b"\2\0\0\0" + item(0x30, b"1.2") + item(0x40, b"1.2")), USER]),
     (6, [APPLICATION, item(0x20, b"\1\0\0"), USER]),
+    (6, [APPLICATION, item(0x20, b""), USER]),
     (6, [APPLICATION, item(0x20, b"\1\0\0\0" + item(0x30, b"1.2")), USER]),
     (6, [APPLICATION, item(0x20, b"\1\0\0\0" + item(0x40, b"1.2")), USER]),
     (6, [APPLICATION, item(0x20, b"\1\0\0\0" + item(0x30, b"1" * 65) + item(0x40, b"1.2")), USER]),

@@ -132,7 +132,7 @@ def test_retired_and_unknown_elements_are_kept_in_place() -> None:
         STORE_HEAD + us(0x0800, 1) + b"\0",  # cut short
         STORE_HEAD + us(0x0800, 1) + element(0x1000, b"1.2.3\0")[:-1],
         STORE_HEAD + us(0x0800, 1) + struct.pack("<HHI", 0, 0x1000, 0xFFFFFFFF),
-        STORE_HEAD + us(0x0800, 1) + element(0x0010, b"", group=8),  # another group
+        STORE_HEAD + us(0x0800, 1) + element(0x1000, b"", group=8),  # another group
         us(0x0800, 1) + STORE_HEAD,  # out of order
         us(0x0100, 1) + us(0x0110, 7) + us(0x0110, 8) + us(0x0800, 1),  # twice
         us(0x0100, 1) + element(0x0110, b"\7\0\0\0") + us(0x0800, 1),

@@ -45,6 +45,15 @@ def test_a_declared_length_alone_takes_no_memory() -> None:
     assert buffer.capacity == 16
 
 
+def test_a_pdu_that_would_not_fit_is_moved_to_the_front_at_once() -> None:
+    buffer = ReceiveBuffer(64, 64)
+    put(buffer, bytes(range(50)))
+    buffer.start = 40
+    assert len(buffer.writable(24)) == 14  # it fits where it is
+    assert len(buffer.writable(25)) == 54
+    assert bytes(buffer.view[buffer.start : buffer.end]) == bytes(range(40, 50))
+
+
 def test_more_than_the_ceiling_is_refused() -> None:
     buffer = ReceiveBuffer(16, 32)
     put(buffer, bytes(16), need=100)

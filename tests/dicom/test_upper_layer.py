@@ -360,6 +360,7 @@ def test_several_values_in_one_pdu_and_several_pdus_in_one_read() -> None:
         b"",
         b"\0\0\0\x02\x01",  # cut short
         b"\0\0\0\x01\x01\x03",  # too short for its own header
+        b"\0\0\0\x01\x01" + b"\0\0\0\x03\x01\x03a",  # the same, and something that could follow
         b"\0\0\0\x06\x01\x03ab",  # longer than the PDU
         b"\xff\xff\xff\xff\x01\x03ab",
         b"\0\0\0\x04\x05\x03ab",  # a context that was never proposed
