@@ -70,15 +70,12 @@ def command(
     has waited for longer than --max-wait; 4 when no gateway answers.
     """
     with connect(socket, config) as client:
-        data = _first(client, timeout if wait or wait_empty else 0.0)
+        data = _poll(client.status, lambda _: True, timeout if wait or wait_empty else 0.0, DaemonUnreachable)
         if wait_empty:
             data = _until_empty(client, data, timeout)
-        while watch:
-            if on_terminal():
-                click.clear()
-            _show(data, as_json)
-            time.sleep(interval)
-            data = client.status()
+        if watch:
+            _watch(client, interval, as_json)
+            return
         _show(data, as_json)
     if check:
         late = _late(codec.decode(facts.Status, data), max_wait)
@@ -89,8 +86,16 @@ def command(
             ctx.exit(ExitCode.ATTENTION)
 
 
-def _first(client: OperatorClient, patience: float) -> codec.Json:
-    return _poll(client.status, lambda _: True, patience, DaemonUnreachable)
+def _watch(client: OperatorClient, interval: float, as_json: bool) -> None:
+    try:
+        while True:
+            data = client.status()
+            if on_terminal():
+                click.clear()
+            _show(data, as_json)
+            time.sleep(interval)
+    except KeyboardInterrupt:
+        say()
 
 
 def _until_empty(client: OperatorClient, data: codec.Json, patience: float) -> codec.Json:

@@ -7,7 +7,7 @@ import hashlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway import __version__
@@ -35,14 +35,13 @@ from gateway.operator.facts import (
     Status,
     Story,
 )
-from gateway.operator.sending import DirectSender, DirectSenders, read_pieces
+from gateway.operator.sending import DirectSender, DirectSenders, SendLimits, read_pieces
 from gateway.operator.verdict import judge
 from gateway.spool import DataReader, DeliveryStory, Spool, SpoolSummary
 
 _log = logging.getLogger(__name__)
 
 _UNDELIVERED = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HELD)
-_MAX_ECHOES = 4  # peers being verified at the same time
 
 
 class ListenerView(Protocol):
@@ -79,6 +78,14 @@ class EstablishedView(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ControlLimits:
+    """What operators may have going on at the same time."""
+
+    max_echoes: int = 4  # peers being verified
+    send: SendLimits = field(default_factory=SendLimits)
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """Who this gateway is, and since when it runs (wall clock)."""
 
@@ -101,6 +108,7 @@ class GatewayControl:
         notices: Notices,
         render_metrics: Callable[[], Awaitable[bytes]],
         timeouts: RequestorTimeouts | None = None,
+        limits: ControlLimits | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.notices = notices
@@ -113,9 +121,17 @@ class GatewayControl:
         self._timeouts = timeouts
         self._wall_clock = wall_clock
         self._book = AssociationBook(notices, wall_clock)
+        self._limits = limits or ControlLimits()
         self._echoes = 0
         self._senders = DirectSenders(
-            lambda peer: DirectSender(peer, calling_ae=identity.ae_title, notices=notices, timeouts=timeouts)
+            lambda peer: DirectSender(
+                peer,
+                calling_ae=identity.ae_title,
+                notices=notices,
+                timeouts=timeouts,
+                limits=self._limits.send,
+            ),
+            self._limits.send,
         )
 
     async def close(self) -> None:
@@ -231,8 +247,8 @@ class GatewayControl:
 
     async def echo(self, peer: str) -> EchoReport:
         found = self._peer(peer)
-        if self._echoes >= _MAX_ECHOES:
-            raise Busy(f"{_MAX_ECHOES} peers are being verified already")
+        if self._echoes >= self._limits.max_echoes:
+            raise Busy(f"{self._limits.max_echoes} peers are being verified already")
         self._echoes += 1
         try:
             return await echo(

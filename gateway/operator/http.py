@@ -17,6 +17,8 @@ from urllib.parse import parse_qsl, unquote
 
 import h11
 
+from gateway.errors import GatewayError
+
 _log = logging.getLogger(__name__)
 
 _READ = 65536
@@ -130,6 +132,8 @@ class HttpServer:
                 pass
         except (ConnectionError, TimeoutError) as error:
             _log.debug("operator connection ended: %s", error)
+        except GatewayError as error:  # in the middle of a stream: too late for another answer
+            _log.error("an answer to an operator ended early: %s", error)
         finally:
             writer.close()
             with contextlib.suppress(ConnectionError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,36 @@ def test_output_into_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:
         )
     assert "number" in result.stdout
     assert "Traceback" not in result.stderr
+
+
+def test_watching_goes_on_until_it_is_interrupted(tmp_path: Path) -> None:
+    with serving(FakeControl(), tmp_path / "op.sock") as daemon:
+        command = [sys.executable, "-m", "gateway.cli", "status", "--watch", "--interval", "0.1", "--json"]
+        environment = {**os.environ, "DICOM_GATEWAY_SOCKET": str(daemon.path), "PYTHONUNBUFFERED": "1"}
+        with subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=REPOSITORY,
+            env=environment,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            seen = 0
+            for line in process.stdout:
+                seen += '"headline"' in line
+                if seen == 3:
+                    break
+            process.send_signal(signal.SIGINT)
+            process.stdout.read()
+            assert process.stderr.read() == ""
+            assert process.wait(10) == 0
+
+
+def test_the_shell_completes_commands() -> None:
+    asked = {"_DICOM_GATEWAY_COMPLETE": "bash_complete", "COMP_WORDS": "dicom-gateway qu", "COMP_CWORD": "1"}
+    assert gateway(**asked).stdout == "plain,queue\n"
 
 
 def imported_by(code: str) -> set[str]:

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import hashlib
 import os
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from gateway.model import AETitle, Instance, Origin, Peer, Priority, Receipt
 from gateway.notices import DeliverySettled, Notice, Notices
 from gateway.operator import codec
 from gateway.operator.control import Busy, NotFound, NotPossible
-from gateway.operator.gateway_control import GatewayControl, Identity
+from gateway.operator.gateway_control import ControlLimits, GatewayControl, Identity
 from gateway.spool import Spool
 
 NOW = 1_700_000_000.0
@@ -65,6 +66,7 @@ class Bench:
     transport: Transport
     notices: Notices
     control: GatewayControl
+    peers: dict[str, Peer]
 
     async def store(self, *destinations: str, size: int = 100, number: int = 0) -> bytes:
         """Put an object in as a console would; return its data set."""
@@ -122,9 +124,10 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         listeners=[],
         notices=notices,
         render_metrics=metrics,
+        limits=ControlLimits(max_echoes=1),
         wall_clock=lambda: NOW,
     )
-    yield Bench(spool, engine, transport, notices, control)
+    yield Bench(spool, engine, transport, notices, control, peers)
     await control.close()
     await spool.close()
 
@@ -273,10 +276,16 @@ async def test_objects_for_a_name_that_left_the_configuration_are_not_forgotten(
     assert "back into the configuration" in (await bench.control.story(page.deliveries[0].number)).next_step
 
 
-async def test_echoes_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.operator.gateway_control._MAX_ECHOES", 0)
-    with pytest.raises(Busy):
-        await bench.control.echo("oncology")
+async def test_echoes_are_bounded(bench: Bench) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        bench.peers["oncology"] = Peer("oncology", AETitle("ARIA"), "127.0.0.1", silent.getsockname()[1])
+        first = asyncio.create_task(bench.control.echo("oncology"))
+        accepted, _ = await asyncio.to_thread(silent.accept)
+        with accepted, pytest.raises(Busy):
+            await bench.control.echo("archive")
+        assert not (await first).ok  # the peer hung up
 
 
 async def test_nothing_that_is_shown_names_the_patient(bench: Bench) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.errors import SpoolFailure
 from gateway.operator.http import HttpLimits, HttpServer, Request, Response
 
 SHORT = HttpLimits(
@@ -32,6 +33,8 @@ class Site:
         self.stream_ended = asyncio.Event()
 
     async def handle(self, request: Request) -> Response:
+        if request.path == "/broken":
+            return Response(200, "text/plain", self.broken(), 100)
         if request.path == "/endless":
             return Response(200, "text/plain", self.endless())
         return Response(200, "text/plain", await request.read())
@@ -42,6 +45,10 @@ class Site:
                 yield b"x" * 65536
         finally:
             self.stream_ended.set()
+
+    async def broken(self) -> AsyncIterator[bytes]:
+        yield b"x"
+        raise SpoolFailure("the disk is gone")
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_unix_connection(self.path)
@@ -135,6 +142,17 @@ async def test_who_goes_away_ends_its_stream(site: Site) -> None:
     writer.transport.abort()
     async with asyncio.timeout(5):
         await site.stream_ended.wait()
+
+
+async def test_an_answer_that_breaks_off_is_logged_and_cannot_pass_for_whole(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await site.connect()
+    writer.write(b"GET /broken HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = await reader.read()
+    assert answer.endswith(b"\r\n\r\nx")
+    assert "the disk is gone" in caplog.text
+    await finish(writer)
 
 
 async def test_more_connections_than_allowed_are_told_so(site: Site) -> None:
