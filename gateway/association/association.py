@@ -131,6 +131,7 @@ class Association(ABC):
         if self._ended is None:
             self._ended = Closed(outcome, reason)
             self._on_ending()
+            self.stream.wake_writers()
 
     @abstractmethod
     def _on_ending(self) -> None:
@@ -191,6 +192,7 @@ class Association(ABC):
             elif type(event) is Aborted:
                 if event.by_peer:
                     self._end(ABORTED, event.words)
+                    self.stream.kill()  # nobody wants what is still to be written
                 else:
                     self._end(VIOLATION, f"{_BROKEN}: {event.words}")
             elif type(event) is not ConnectionLost:  # of that, `on_lost` knows more

@@ -55,6 +55,9 @@ __all__ = ["RequestorAssociation", "RequestorTimeouts", "open_association"]
 
 UNRECOGNIZED_OPERATION = 0x0211
 
+_MAX_UNWELCOME = 16
+"""Requests of the peer that are turned down before it is told to go: each answer is output that waits."""
+
 _CHUNK = 256 * 1024
 """Bytes asked of a data source at a time: enough PDUs for one write to the socket."""
 
@@ -101,6 +104,7 @@ class RequestorAssociation(Association):
         self._line = asyncio.Lock()  # one message at a time is being written
         self._pending: dict[int, asyncio.Future[Command]] = {}
         self._last_message_id = 0
+        self._turned_down = 0
         self._unwelcome: dict[int, Command] = {}  # by context: a request of the peer whose data set is coming
         self.layer.associate(request)
 
@@ -327,6 +331,10 @@ class RequestorAssociation(Association):
             self._turn_down(message.context_id, self._unwelcome.pop(message.context_id))
 
     def _turn_down(self, context_id: int, command: Command) -> None:
+        self._turned_down += 1
+        if self._turned_down > _MAX_UNWELCOME:
+            self._stop(VIOLATION, "aborted here: the peer keeps asking for services that we do not offer")
+            return
         if self.layer.can_send:
             self._send_command(context_id, messages.response(command, UNRECOGNIZED_OPERATION))
 

@@ -22,7 +22,7 @@ from typing import Protocol
 
 from gateway.association.tls import session_words
 from gateway.dicom.events import Event
-from gateway.dicom.upper_layer import UpperLayer
+from gateway.dicom.upper_layer import Role, UpperLayer
 
 _NEVER = float("inf")
 
@@ -157,21 +157,26 @@ class Stream(asyncio.BufferedProtocol):
         events = self.layer.closed()
         if events:
             self._owner.on_events(events)
-        self._wake_writers()
+        self.wake_writers()
         self._owner.on_lost(exc)
 
     def pause_writing(self) -> None:
-        """The peer reads more slowly than we write: stop reading from it, and watch the clock."""
+        """The peer reads more slowly than we write: watch the clock, and make no more work for ourselves.
+
+        What an acceptor writes are answers to what it reads, so it reads no further. A requestor writes
+        because its owner wants to (who waits in `drained`), and must hear an A-ABORT in the middle of it.
+        """
         self._write_paused_since = self._clock()
         self._backlog = self._unread_by_peer()
-        self.hold_reading("output")
+        if self.layer.role is Role.ACCEPTOR:
+            self.hold_reading("output")
         self._arm(self._write_paused_since + self._limits.write_timeout)
 
     def resume_writing(self) -> None:
         """The peer caught up."""
         self._write_paused_since = None
         self.resume_reading("output")
-        self._wake_writers()
+        self.wake_writers()
 
     # --- for the owner -------------------------------------------------------------------------------
 
@@ -210,12 +215,19 @@ class Stream(asyncio.BufferedProtocol):
             self.close()
 
     async def drained(self) -> None:
-        """Wait until output may be produced again, or the connection is gone."""
+        """Wait until output may be produced again, or waiting has no sense any more."""
         if self._write_paused_since is None or self._transport is None:
             return
         waiter: asyncio.Future[None] = self._loop.create_future()
         self._write_waiters.append(waiter)
         await waiter
+
+    def wake_writers(self) -> None:
+        """Let go whoever waits in `drained`, because the association ends."""
+        waiters, self._write_waiters = self._write_waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def hold_reading(self, why: str) -> None:
         """Stop reading from the peer until every reason to hold is gone."""
@@ -336,9 +348,3 @@ class Stream(asyncio.BufferedProtocol):
             return 0
         waiting = fcntl.ioctl(self._fileno, termios.TIOCOUTQ, b"\0\0\0\0")
         return self._transport.get_write_buffer_size() + int(struct.unpack("i", waiting)[0])
-
-    def _wake_writers(self) -> None:
-        waiters, self._write_waiters = self._write_waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)

@@ -76,7 +76,7 @@ def words_for(error: BaseException) -> str:
         known = _VERIFY_WORDS.get(error.verify_code)
         return known or f"the peer's certificate was refused: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        reason = error.reason or ""
+        reason = getattr(error, "reason", None) or ""  # absent when OpenSSL gave none
         return _REASON_WORDS.get(reason) or _fallback(reason, error)
     if isinstance(error, TimeoutError) or (isinstance(error, ConnectionAbortedError) and not error.errno):
         # asyncio reports its own handshake deadline as a ConnectionAbortedError without an error number.
