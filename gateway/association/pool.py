@@ -64,9 +64,10 @@ class AssociationPool(Generic[A]):
         timer = asyncio.get_running_loop().call_later(self._idle_hold, self._expire, association)
         self._idle.append((association, timer))
 
-    async def release_oldest(self) -> None:
-        """Make room at the peer: release the association that has been idle longest, and wait for it."""
-        if self._idle:
+    async def shrink(self, most: int) -> None:
+        """Make room at the peer: release what was idle longest until `most` are left. Waits for it."""
+        self._idle = [(association, timer) for association, timer in self._idle if association.usable]
+        while len(self._idle) > most:
             association, timer = self._idle.pop(0)
             timer.cancel()
             await _release(association)

@@ -20,9 +20,9 @@ from typing import IO, BinaryIO, cast
 
 import gateway
 from gateway.delivery import transcode
+from gateway.delivery.decompress import NotConvertible
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.delivery.source import CheckedSource, Damaged, InlineSource, Reading
-from gateway.delivery.transcode import NotConvertible
 from gateway.errors import LocalError
 from gateway.spool import Job
 
@@ -46,7 +46,7 @@ class Converter:
     def __init__(
         self, open_data: Callable[[int], Reading], work_dir: Path, policy: DeliveryPolicy, executor: Executor
     ) -> None:
-        """Temporary files live in `work_dir`; they have no name, so a crash leaves none."""
+        """Temporary files live in `work_dir` (made if need be), without a name: a crash leaves none."""
         self._open_data = open_data
         self._work_dir = work_dir
         self._policy = policy
@@ -100,6 +100,7 @@ class Converter:
 
     def _temporary(self) -> BinaryIO:
         try:
+            self._work_dir.mkdir(parents=True, exist_ok=True)
             return cast(BinaryIO, tempfile.TemporaryFile(dir=self._work_dir))
         except OSError as error:
             raise LocalError(f"no room to convert an object: {error.strerror}") from error

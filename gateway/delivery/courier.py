@@ -21,10 +21,12 @@ from typing import Protocol
 from gateway.delivery.breaker import Circuit
 from gateway.delivery.classification import Cause
 from gateway.delivery.health import Health
+from gateway.delivery.lane import Lane
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.delivery.scheduler import Claim, ReadyQueue, plan_claim, plan_lanes
 from gateway.delivery.transports import Transport
 from gateway.errors import DeliveryFailure
+from gateway.link_monitor import LinkState
 from gateway.model import Priority, Receipt
 from gateway.notices import Notices
 from gateway.spool import Job, PutBack, Settlement
@@ -66,30 +68,6 @@ class DestinationStatus:
     next_try: float | None  # wall clock; None when it does not wait for a time
 
 
-class _Lane:
-    """One association's view of the ready queue (the `Work` of the transport contract)."""
-
-    def __init__(self, courier: Courier, most: Priority) -> None:
-        self._courier = courier
-        self._most = most
-        self.taken: dict[int, Job] = {}
-
-    def first(self) -> Job | None:
-        return self._courier.offer(self._most)
-
-    def upcoming(self) -> Sequence[Job]:
-        return self._courier.in_sight(self._most)
-
-    def take(self) -> Job:
-        job = self._courier.hand_over()
-        self.taken[job.delivery.number] = job
-        return job
-
-    def settled(self, job: Job, outcome: Receipt | DeliveryFailure, seconds: float) -> None:
-        del self.taken[job.delivery.number]
-        self._courier.on_outcome(job, outcome, seconds)
-
-
 class Courier:
     """Delivers to one destination. Its own tasks, its own claims: no other destination can hold it up."""
 
@@ -129,8 +107,10 @@ class Courier:
         self._settling = asyncio.Event()
         self._on_wire = 0
         self._unsettled = 0  # on the wire, or ended and not yet in the journal
+        self._accepted = 0
         self._generation = 0  # of work: tells whether something became queued while we were asking
         self._stopping = False
+        self._wound_up = False  # nothing more will happen that the journal has to know
 
     # --- from outside --------------------------------------------------------------------------------
 
@@ -187,8 +167,8 @@ class Courier:
                     await self._sleep_until(due)
                 await self._wind_up()
             finally:
+                self._wound_up = True
                 self._settling.set()
-                self._stopping = True
             await settler
 
     def stop(self) -> None:
@@ -233,7 +213,7 @@ class Courier:
                 await self._queue.settle(batch)
                 self._unsettled -= len(batch)
                 self._wake.set()
-            if self._stopping and not self._outcomes and not self._lanes():
+            if self._wound_up and not self._outcomes:
                 return
 
     # --- claiming ------------------------------------------------------------------------------------
@@ -294,6 +274,7 @@ class Courier:
             self._monitor.turnaround if self._monitor.turnaround is not None else self._monitor.rtt,
             self._lanes_allowed(),
             trial=trial,
+            proven=self._monitor.state is LinkState.ONLINE or self._on_wire > 0,
         )
         for _ in range(plan.general):
             task = group.create_task(self._run_lane(Priority.BULK), name=f"lane {self.name}")
@@ -310,11 +291,12 @@ class Courier:
         return self._max_lanes
 
     async def _run_lane(self, most: Priority) -> None:
-        lane = _Lane(self, most)
+        lane = Lane(self, most)
+        accepted = self._accepted
         try:
             await self._transport.send(lane)
         except DeliveryFailure as trouble:
-            self._link_trouble(trouble)
+            self._link_trouble(trouble, others_work=len(self._lanes()) > 1 or self._accepted > accepted)
         finally:
             if most is Priority.RECORD:
                 self._record = None
@@ -326,12 +308,13 @@ class Courier:
             self._settling.set()
             self._wake.set()
 
-    def _link_trouble(self, trouble: DeliveryFailure) -> None:
+    def _link_trouble(self, trouble: DeliveryFailure, *, others_work: bool) -> None:
         if self._breaker.state is Circuit.OPEN:
             return  # another lane met the same trouble first: one failure, not several
-        if trouble.cause == Cause.REJECTED_TRANSIENT and len(self._lanes()) > 1:
+        if trouble.cause == Cause.REJECTED_TRANSIENT and others_work:
             # The peer serves our other associations: it has had enough of them, that is all.
-            self._lane_cap = (len(self._lanes()) - 1, self._clock() + self._policy.lane_cap_hold)
+            most = max(1, len(self._lanes()) - 1)
+            self._lane_cap = (most, self._clock() + self._policy.lane_cap_hold)
             return
         self._health.link_down(trouble)
 
@@ -366,13 +349,14 @@ class Courier:
         job = self._ready.pop()
         self._on_wire += 1
         self._unsettled += 1
-        if len(self._ready) <= self._policy.claim_objects // 2:
+        if len(self._ready) <= self._policy.claim_objects // 2 or self._monitor.state is not LinkState.ONLINE:
             self._wake.set()
         return job
 
     def on_outcome(self, job: Job, outcome: Receipt | DeliveryFailure, seconds: float) -> None:
         """A job came to an end: judge it, and hand the verdict to the journal."""
         self._on_wire -= 1
+        self._accepted += isinstance(outcome, Receipt)
         self._record_outcome(self._health.outcome(job, outcome, seconds))
         self._wake.set()
 

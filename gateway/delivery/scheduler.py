@@ -131,14 +131,15 @@ def plan_lanes(
     maximum: int,
     *,
     trial: bool,
+    proven: bool,
 ) -> LanePlan:
-    """Say which lanes to start for `ready` jobs (`records` of them records) beside the `running` general
-    ones.
+    """Say which lanes to start for `ready` jobs, `records` of them records, beside those `running`.
 
-    With `maximum` >= 2 one lane is kept for records and the others take anything. With 1, or on trial, the
-    one lane takes anything.
+    With `maximum` >= 2 one lane is kept for records and the others take anything. With 1, on trial, or until
+    the destination is `proven` to take what we send, the one lane takes anything: several associations asked
+    for at once are what a peer that allows one answers with a rejection of all.
     """
-    if trial or maximum <= 1:
+    if trial or maximum <= 1 or not proven:
         idle = running == 0 and not record_running
         return LanePlan(1 if ready and idle else 0, record=False)
     general = maximum - 1

@@ -19,6 +19,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from gateway.delivery.decompress import PIXEL_DATA, NotConvertible, decompressed
+
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
@@ -41,7 +43,7 @@ COMPRESSED = (
 """Compressions whose decoding gives back exactly what went in. Never one that may be lossy."""
 
 UNDEFINED = 0xFFFFFFFF
-PIXEL_DATA = 0x7FE00010
+_HEADER = 8  # bytes of tag, VR and length that the reader takes first (PS3.5 7.1.2, 7.1.3)
 _CHUNK = 1 << 20
 _SMALL = 1024  # elements up to this size are kept at hand to resolve VRs that depend on others
 _WORDS = {
@@ -51,10 +53,6 @@ _WORDS = {
 }
 _LONG = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
 """VRs with a 32-bit length (PS3.5 7.1.2)."""
-
-
-class NotConvertible(Exception):  # it reads as what it says
-    """The object cannot be converted without loss, or not here. The text is fit for a person."""
 
 
 def targets(source: str) -> tuple[str, ...]:
@@ -101,7 +99,7 @@ def _write(source: IO[bytes], sink: IO[bytes], from_syntax: str, to_syntax: str)
     writer = _Writer(sink, from_syntax, to_syntax)
     elements = _elements(source, from_syntax)
     if from_syntax in COMPRESSED:
-        elements = _decompressed(elements, from_syntax)
+        elements = decompressed(elements, from_syntax)
     writer.data_set(elements)
     return writer.content.digest()
 
@@ -166,10 +164,17 @@ class _Writer:
                 raise NotConvertible("an element holds encapsulated fragments outside of the pixel data")
             if len(value) <= _SMALL and element.is_raw:
                 contexts[0][element.tag] = element
+            if self._from_big != self._to_big and element.tag == PIXEL_DATA and vr == "OW":
+                self._refuse_wide_words(contexts[0])
             plain = _swapped(value, vr) if self._from_big else value
             self.content.value(element.tag, plain)
             self._header(element.tag, vr, len(plain))
             self._sink.write(_swapped(plain, vr) if self._to_big else plain)
+
+    def _refuse_wide_words(self, context: Dataset) -> None:
+        if context.get("BitsAllocated", 16) > 16:
+            # PS3.5 says 16-bit words; writers of big endian disagree, so the meaning is not certain.
+            raise NotConvertible("big endian pixel data of more than 16 bits is written in two ways")
 
     def _sequence(self, element: Any, contexts: list[Dataset]) -> None:
         from pydicom.dataset import Dataset as Context  # see targets()
@@ -223,20 +228,35 @@ def _walk(elements: Iterable[Any], content: _Content, *, swap: bool) -> None:
 def _elements(source: IO[bytes], syntax: str) -> Iterator[Any]:
     from pydicom.filereader import data_element_generator  # see targets()
 
-    end = source.seek(0, io.SEEK_END)
     source.seek(0)
+    whole = _WholeHeaders(source)
     last = -1
     element: Any
     implicit, little = syntax == IMPLICIT_LE, syntax != EXPLICIT_BE
-    for element in data_element_generator(cast(Any, source), implicit, little):
+    for element in data_element_generator(cast(Any, whole), implicit, little):
         if element.tag <= last:
             raise NotConvertible("the elements of the data set are not in order")
         last = element.tag
         if element.is_raw and element.length != UNDEFINED and len(element.value or b"") != element.length:
             raise NotConvertible("the data set ends in the middle of an element")
         yield element
-    if source.tell() != end:
-        raise NotConvertible("the data set ends in the middle of an element")
+    if source.read(1):
+        raise NotConvertible("there is something behind the end of the data set")
+
+
+class _WholeHeaders:
+    """A file for pydicom's reader, which takes a header that is cut short for the end of the data set."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek = file.seek
+        self.tell = file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        if size == _HEADER and 0 < len(data) < size:
+            raise NotConvertible("the data set ends in the middle of an element")
+        return data
 
 
 def _items(element: Any) -> Iterable[Dataset]:
@@ -299,58 +319,17 @@ def _swapped(value: bytes, vr: str) -> bytes:
     return words.tobytes()
 
 
-def _decompressed(elements: Iterable[Any], syntax: str) -> Iterator[Any]:
-    """Replace compressed pixel data, and what describes its layout, by the native form."""
-    from pydicom.dataelem import DataElement, RawDataElement  # see targets()
-    from pydicom.dataset import Dataset as Whole
-    from pydicom.dataset import FileMetaDataset
-    from pydicom.pixels.decoders.base import get_decoder
-    from pydicom.tag import Tag
-    from pydicom.uid import UID
-
-    kept = list(elements)
-    whole = Whole({element.tag: element for element in kept if element.tag.group in (0x0028, 0x7FE0)})
-    if PIXEL_DATA not in whole:
-        raise NotConvertible("the object has no pixel data, although its transfer syntax is a compression")
-    whole.file_meta = FileMetaDataset()
-    whole.file_meta.TransferSyntaxUID = UID(syntax)
-    pixels, layout = get_decoder(syntax).as_buffer(whole)
-    again, _ = get_decoder(syntax).as_buffer(whole, validate=False)
-    if pixels != again:
-        raise NotConvertible("decompressing twice did not give the same pixels")
-    bits = int(layout["bits_allocated"])
-    if bits != whole.BitsAllocated:
-        raise NotConvertible("the pixels do not decompress to the declared number of bits")
-    native = bytes(pixels) + b"\0" * (len(pixels) % 2)
-
-    def raw(tag: int, vr: str, value: bytes) -> RawDataElement:
-        return RawDataElement(Tag(tag), vr, len(value), value, 0, False, True)
-
-    for element in kept:
-        if element.tag == PIXEL_DATA:
-            yield raw(PIXEL_DATA, "OB" if bits <= 8 else "OW", native)
-        elif element.tag == 0x00280004:  # Photometric Interpretation
-            name = str(layout["photometric_interpretation"]).encode("ascii")
-            yield raw(0x00280004, "CS", name + b" " * (len(name) % 2))
-        elif element.tag == 0x00280006:  # Planar Configuration
-            yield raw(0x00280006, "US", struct.pack("<H", int(layout.get("planar_configuration", 0))))
-        elif element.tag in (0x7FE00001, 0x7FE00002):
-            continue  # Extended Offset Table and its lengths describe fragments that are no more
-        else:
-            yield cast("RawDataElement | DataElement", element)
-
-
 def _inflated(source: IO[bytes], max_bytes: int) -> IO[bytes]:
     """Unfold a deflated data set (PS3.5 A.5) into memory, bounded."""
     plain = io.BytesIO()
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     source.seek(0)
-    while data := source.read(_CHUNK):
-        while data:
-            plain.write(inflater.decompress(data, _CHUNK))
-            if plain.tell() > max_bytes:
-                raise NotConvertible(f"the deflated data set unfolds to more than {max_bytes} bytes")
-            data = inflater.unconsumed_tail
+    data = b""
+    while not inflater.eof and (data or (data := source.read(_CHUNK))):
+        plain.write(inflater.decompress(data, _CHUNK))
+        data = inflater.unconsumed_tail
+        if plain.tell() > max_bytes:
+            raise NotConvertible(f"the deflated data set unfolds to more than {max_bytes} bytes")
     plain.write(inflater.flush())
     if not inflater.eof:
         raise NotConvertible("the deflated data set is not complete")

@@ -123,6 +123,7 @@ def test_an_unmeasured_link_counts_as_far() -> None:
     st.one_of(st.none(), st.floats(0, 2)),
     st.integers(1, 4),
     st.booleans(),
+    st.booleans(),
 )
 def test_lanes_never_exceed_the_maximum_and_work_never_waits_for_nothing(
     ready: int,
@@ -132,29 +133,39 @@ def test_lanes_never_exceed_the_maximum_and_work_never_waits_for_nothing(
     turnaround: float | None,
     maximum: int,
     trial: bool,
+    proven: bool,
 ) -> None:
     records = min(records, ready)
     running = min(running, max(1, maximum - 1))
     record_running = record_running and maximum > 1 and running > 0
-    plan = plan_lanes(ready, records, running, record_running, turnaround, maximum, trial=trial)
-    assert running + plan.general + record_running + plan.record <= maximum or (trial and not plan.general)
+    plan = plan_lanes(
+        ready, records, running, record_running, turnaround, maximum, trial=trial, proven=proven
+    )
+    assert running + plan.general + record_running + plan.record <= maximum or (
+        (not proven or trial) and not plan.general
+    )
     if ready and not running and not record_running:
         assert plan.general >= 1
-    if records and maximum > 1 and not trial and not record_running and running:
+    if records and maximum > 1 and proven and not trial and not record_running and running:
         assert plan.general >= records or plan.record  # a record never waits for an image to end
 
 
 def test_a_lane_is_kept_for_records() -> None:
-    assert plan_lanes(40, 0, 3, False, 1.0, 4, trial=False) == LanePlan(0, record=False)
-    assert plan_lanes(40, 1, 3, False, 1.0, 4, trial=False) == LanePlan(0, record=True)
-    assert plan_lanes(40, 5, 3, True, 1.0, 4, trial=False) == LanePlan(0, record=False)
+    assert plan_lanes(40, 0, 3, False, 1.0, 4, trial=False, proven=True) == LanePlan(0, record=False)
+    assert plan_lanes(40, 1, 3, False, 1.0, 4, trial=False, proven=True) == LanePlan(0, record=True)
+    assert plan_lanes(40, 5, 3, True, 1.0, 4, trial=False, proven=True) == LanePlan(0, record=False)
 
 
 def test_with_one_association_everything_shares_it() -> None:
-    assert plan_lanes(40, 5, 0, False, 1.0, 1, trial=False) == LanePlan(1, record=False)
-    assert plan_lanes(40, 5, 1, False, 1.0, 1, trial=False) == LanePlan(0, record=False)
+    assert plan_lanes(40, 5, 0, False, 1.0, 1, trial=False, proven=True) == LanePlan(1, record=False)
+    assert plan_lanes(40, 5, 1, False, 1.0, 1, trial=False, proven=True) == LanePlan(0, record=False)
 
 
 def test_on_trial_one_lane() -> None:
-    assert plan_lanes(40, 5, 0, False, 1.0, 4, trial=True) == LanePlan(1, record=False)
-    assert plan_lanes(40, 5, 1, False, 1.0, 4, trial=True) == LanePlan(0, record=False)
+    assert plan_lanes(40, 5, 0, False, 1.0, 4, trial=True, proven=True) == LanePlan(1, record=False)
+    assert plan_lanes(40, 5, 1, False, 1.0, 4, trial=True, proven=True) == LanePlan(0, record=False)
+
+
+def test_the_first_association_goes_alone_until_it_is_known_to_work() -> None:
+    assert plan_lanes(40, 5, 0, False, 1.0, 4, trial=False, proven=False) == LanePlan(1, record=False)
+    assert plan_lanes(40, 5, 1, False, 1.0, 4, trial=False, proven=False) == LanePlan(0, record=False)

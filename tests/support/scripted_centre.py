@@ -71,6 +71,8 @@ class Centre:
         self._server: Any = None
         self._lock = threading.Lock()
         self._end = threading.Event()
+        self._threads: list[Any] = []
+        self._sockets: list[Any] = []
 
     def start(self) -> Centre:
         ae = AE(ae_title=self.ae_title)
@@ -94,6 +96,7 @@ class Centre:
             block=False,
             ssl_context=context,
             evt_handlers=[
+                (evt.EVT_CONN_OPEN, self._connected),
                 (evt.EVT_REQUESTED, self._requested),
                 (evt.EVT_ACCEPTED, self._accepted),
                 (evt.EVT_RELEASED, self._released),
@@ -109,6 +112,12 @@ class Centre:
             self._end.set()
             self._server.shutdown()
             self._server = None
+            for association in self._threads:
+                association.join(5)
+            for connection in self._sockets:
+                connection.close()
+            self._threads.clear()
+            self._sockets.clear()
 
     def __enter__(self) -> Centre:
         return self.start()
@@ -119,6 +128,11 @@ class Centre:
     def copies(self) -> Counter[str]:
         """How often each object was kept, by SOP Instance UID."""
         return Counter(arrived.uid for arrived in self.kept)
+
+    def _connected(self, event: Any) -> None:
+        # pynetdicom leaves sockets to the garbage collector when an association is killed.
+        self._threads.append(event.assoc)
+        self._sockets.append(event.assoc.dul.socket.socket)
 
     def _requested(self, event: Any) -> None:
         if self.reject is not None:

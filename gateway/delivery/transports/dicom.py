@@ -29,10 +29,10 @@ from gateway.delivery import transcode
 from gateway.delivery.capabilities import Capabilities
 from gateway.delivery.classification import Cause, classify_status, failure
 from gateway.delivery.convert import Converted, Converter
+from gateway.delivery.decompress import NotConvertible
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.delivery.receipt import make_receipt, printable
 from gateway.delivery.source import CheckedSource, Damaged, InlineSource, Reading
-from gateway.delivery.transcode import NotConvertible
 from gateway.delivery.transports import Work
 from gateway.delivery.transports.contexts import Pair, Proposal, covers, learned, propose
 from gateway.dicom.command import Command
@@ -119,12 +119,13 @@ class DicomTransport:
     async def send(self, work: Work) -> None:
         """See Transport."""
         while (job := work.first()) is not None:
-            channel = self._pool.take(functools.partial(_Channel.covers, job=job))
+            fits = functools.partial(_Channel.covers, job=job)
+            channel = self._pool.take(fits)
             self._open += 1
             try:
                 if channel is None:
                     pairs = [_pair(job) for job in work.upcoming()]
-                    channel = await self._associate(self._proposal(pairs))
+                    channel = await self._another(self._proposal(pairs), fits)
                 else:
                     channel.warm = True
                 try:
@@ -172,9 +173,22 @@ class DicomTransport:
             _targets,
         )
 
+    async def _another(self, proposal: Proposal, fits: Callable[[_Channel], bool]) -> _Channel:
+        """Open one more association, within what we may have."""
+        await self._pool.shrink(max(0, self._peer.max_associations - self._open))
+        try:
+            return await self._associate(proposal)
+        except DeliveryFailure as trouble:
+            if trouble.cause == Cause.REJECTED_TRANSIENT:
+                # Our idle associations may be what the peer has too many of. One that fits stays: it came
+                # back while we asked, and the next try will use it.
+                fitting = self._pool.take(fits)
+                await self._pool.shrink(0)
+                if fitting is not None:
+                    self._pool.give_back(fitting)
+            raise
+
     async def _associate(self, proposal: Proposal) -> _Channel:
-        while len(self._pool) and self._open + len(self._pool) > self._peer.max_associations:
-            await self._pool.release_oldest()
         contexts = [
             ProposedContext(2 * index + 1, abstract_syntax, syntaxes)
             for index, (abstract_syntax, syntaxes) in enumerate(proposal.contexts)
