@@ -7,7 +7,7 @@
 - `negotiation`: what is proposed and answered, and the pure function between the two.
 - `command`, `messages`, `dimse`: PS3.7 command sets, a builder per message, and the reassembly of messages.
 - `part10`: the file header we put before a data set, and reading it back.
-- `sop_classes`, `status`: names and classification, from pynetdicom's and pydicom's tables.
+- `sop_classes`, `status`: names and classification.
 
 Glossary: a *PDU* is a protocol data unit of PS3.8; a *PDV* is a presentation data value, one fragment of a
 command or of a data set inside a P-DATA-TF PDU; a *presentation context* is a numbered pair of abstract

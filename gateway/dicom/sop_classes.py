@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+from importlib.machinery import PathFinder
 from typing import Final
-
-from pydicom._uid_dict import UID_dictionary
-from pynetdicom import sop_class as tables
 
 from gateway.model import Priority
 
@@ -52,34 +51,56 @@ BULK_CLASSES: Final[frozenset[str]] = frozenset(
 """Volumes and films: they wait until records and single images are gone."""
 
 
+def _uid_dictionary() -> dict[str, tuple[str, str, str, str, str]]:
+    """pydicom's table of registered UIDs: name, type, info, "Retired" or nothing, keyword.
+
+    The module is data only and is loaded by itself: importing the package around it would cost an idle
+    gateway some 20 MB for nothing.
+    """
+    package = importlib.util.find_spec("pydicom")
+    spec = PathFinder.find_spec("_uid_dict", package.submodule_search_locations) if package else None
+    if spec is None or spec.loader is None:
+        raise ImportError("pydicom's UID dictionary is not where it should be")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    dictionary: dict[str, tuple[str, str, str, str, str]] = module.UID_dictionary
+    return dictionary
+
+
+_REGISTERED: Final = _uid_dictionary()
+_DICOMDIR: Final = "1.2.840.10008.1.3.10"
+_NEWER: Final = {  # than pydicom's table
+    _IMAGES + "9.100.1": "Waveform Presentation State Storage",
+    _IMAGES + "9.100.2": "Waveform Acquisition Presentation State Storage",
+    _IMAGES + "66.7": "Label Map Segmentation Storage",
+    _IMAGES + "66.8": "Height Map Segmentation Storage",
+}
+
+
 def _storage_classes() -> frozenset[str]:
-    # pynetdicom lists the storage service class; the dictionary adds what was retired and what other
-    # standards (DICOS, DICONDE) store. "Media Storage Directory" is the DICOMDIR, which is never sent.
-    classes = set(tables._STORAGE_CLASSES.values()) | set(tables._NON_PATIENT_OBJECT_CLASSES.values())
-    for uid, (name, kind, _info, _retired, _keyword) in UID_dictionary.items():
-        is_stored = kind == "SOP Class" and ("Storage" in name and "Storage Commitment" not in name)
-        unnamed = kind == "SOP Class" and not name and uid.startswith(_IMAGES)
-        if is_stored or unnamed:
-            classes.add(uid)
-    classes.discard("1.2.840.10008.1.3.10")
-    return frozenset(str(uid) for uid in classes)
+    # By name, which takes in what is retired and what other standards (DICOS, DICONDE) store; two retired
+    # image classes are registered without one. The DICOMDIR is named so and never sent.
+    return frozenset(
+        uid
+        for uid, (name, kind, _info, _retired, _keyword) in _REGISTERED.items()
+        if kind == "SOP Class"
+        and ("Storage" in name or (not name and uid.startswith(_IMAGES)))
+        and "Storage Commitment" not in name
+        and uid != _DICOMDIR
+    ) | frozenset(_NEWER)
 
 
 STORAGE_CLASSES: Final[frozenset[str]] = _storage_classes()
 """Every standard storage SOP class, retired ones too."""
 
-NON_STORAGE_CLASSES: Final[frozenset[str]] = frozenset(
-    uid
-    for uid, (_name, kind, _info, _retired, _keyword) in UID_dictionary.items()
-    if uid not in STORAGE_CLASSES
-)
+NON_STORAGE_CLASSES: Final[frozenset[str]] = frozenset(_REGISTERED) - STORAGE_CLASSES
 """Every other registered UID: service, meta SOP and query classes, and UIDs that are no SOP class at all."""
 
 
 def name(uid: str) -> str:
     """The standard's name of a SOP class or any other registered UID; the UID itself when it is private."""
-    entry = UID_dictionary.get(uid)
-    return entry[0] if entry and entry[0] else uid
+    entry = _REGISTERED.get(uid)
+    return (entry[0] if entry else _NEWER.get(uid)) or uid
 
 
 def is_storage(uid: str) -> bool:

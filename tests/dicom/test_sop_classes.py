@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from pydicom.uid import UID
 from pynetdicom import sop_class
@@ -122,3 +125,12 @@ def test_names() -> None:
     assert name("1.2.840.10008.1.2.1") == "Explicit VR Little Endian"
     assert name("1.3.12.2.1107") == "1.3.12.2.1107"
     assert name("1.2.840.10008.5.1.4.1.1.40") == "1.2.840.10008.5.1.4.1.1.40"  # registered without a name
+
+
+def test_an_idle_gateway_does_not_load_the_toolkits() -> None:
+    """They cost some 20 MB of memory; a status in words and a conversion load them when they are needed."""
+    modules = ("upper_layer", "dimse", "part10", "sop_classes", "status", "negotiation")
+    program = "import sys, " + ", ".join(f"gateway.dicom.{module}" for module in modules)
+    program += "; print([name for name in ('pydicom', 'pynetdicom', 'numpy') if name in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
