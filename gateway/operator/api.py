@@ -27,6 +27,7 @@ from gateway.operator.events import EventHub, EventLimits
 from gateway.operator.http import BadRequest, HttpLimits, HttpServer, Request, Response
 from gateway.operator.openapi import document
 from gateway.operator.routes import DEFAULT_PAGE, DICOM, Match, Parameter, match, parse
+from gateway.operator.words import printable
 
 _log = logging.getLogger(__name__)
 
@@ -207,7 +208,7 @@ class Handlers:
         return _json(await self._control.kick(name, who=await _who(request)))
 
     async def echo(self, request: Request, name: str) -> Response:
-        _log.info("operator: %s verifies peer %s", await _who(request), name)
+        _log.info("operator: %s verifies peer %s", await _who(request), printable(name))
         return _json(await self._control.echo(name))
 
     async def send(self, request: Request, name: str) -> Response:
@@ -216,7 +217,8 @@ class Handlers:
             return problem(411, "the length of the file must be announced")
         if length > self._limits.max_sent_bytes:
             return problem(413, f"a file may have {self._limits.max_sent_bytes} bytes at most")
-        _log.info("operator: %s sends a file of %d bytes to peer %s", await _who(request), length, name)
+        who = await _who(request)
+        _log.info("operator: %s sends a file of %d bytes to peer %s", who, length, printable(name))
         return _json(await self._control.send(name, length, request.chunks()))
 
     async def associations(self, _request: Request) -> Response:

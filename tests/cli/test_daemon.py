@@ -13,8 +13,9 @@ import pytest
 
 from tests.support.console import Console
 from tests.support.gateway_process import GatewayProcess, peer
-from tests.support.objects import small_object
+from tests.support.objects import EXPLICIT_LITTLE, part10, small_object
 from tests.support.ports import free_port
+from tests.support.receiver import Receiver
 
 REPOSITORY = Path(__file__).parents[2]
 RECORD = "1.2.840.10008.5.1.4.1.1.481.4"
@@ -26,7 +27,12 @@ SECRETS = (UID, "PAT-4711", "DOE^JANE")
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     directory = tmp_path_factory.mktemp("gw")
-    gateway = GatewayProcess(directory, peers=[peer("centre", "CENTRE", free_port())])
+    archive = Receiver(ae_title="ARCHIVE").start()
+    gateway = GatewayProcess(
+        directory,
+        peers=[peer("centre", "CENTRE", free_port()), peer("archive", "ARCHIVE", archive.port)],
+        routes=[{"called": "CENTRE", "to": ["centre"]}],
+    )
     gateway.start()
     try:
         with Console(gateway.port, "CENTRE", sop_classes=[RECORD]) as console:
@@ -35,6 +41,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]
         yield gateway
     finally:
         gateway.stop()
+        archive.stop()
 
 
 def ask(daemon: GatewayProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -79,6 +86,17 @@ def test_facts_name_no_patient_either(daemon: GatewayProcess, command: str) -> N
     json.loads(shown)
     for secret in SECRETS:
         assert secret not in shown
+
+
+def test_peers_are_verified_and_sent_to_through_the_daemon(daemon: GatewayProcess, tmp_path: Path) -> None:
+    assert ask(daemon, "echo", "archive").returncode == 0
+    for number in range(3):
+        body = small_object(RECORD, f"{UID}.{number}", PATIENT)
+        (tmp_path / f"{number}.dcm").write_bytes(part10(RECORD, f"{UID}.{number}", EXPLICIT_LITTLE, body))
+    sent = ask(daemon, "send", "archive", str(tmp_path))
+    assert sent.returncode == 0, sent.stderr
+    assert sent.stdout.startswith("archive accepted 3 of 3 files")
+    assert ask(daemon, "send", "centre", str(tmp_path)).returncode == 5
 
 
 def test_an_export_holds_what_was_sent(daemon: GatewayProcess, tmp_path: Path) -> None:

@@ -241,6 +241,17 @@ def test_names_with_slashes_stay_names(client: OperatorClient) -> None:
     assert caught.value.details.status == 404
 
 
+@pytest.mark.parametrize("action", ["echo", "send"])
+def test_a_name_cannot_write_lines_into_the_log(
+    daemon: OperatorDaemon, caplog: pytest.LogCaptureFixture, action: str
+) -> None:
+    with caplog.at_level(logging.INFO):
+        ask(daemon.path, request("POST", f"/v1/peers/x%0aERROR%1b[2J/{action}", b"x"))
+    (message,) = [record.getMessage() for record in caplog.records if record.name == "gateway.operator.api"]
+    assert "\n" not in message
+    assert "\x1b" not in message
+
+
 def test_head_has_no_body(daemon: OperatorDaemon) -> None:
     answer = ask(daemon.path, request("HEAD", "/v1/status"))
     assert (answer.status, answer.body) == (405, b"")

@@ -192,6 +192,12 @@ async def test_actions_move_a_delivery_and_keep_who_did_it(bench: Bench) -> None
         await bench.control.export(row.number)
 
 
+async def test_the_name_of_an_operator_is_bounded(bench: Bench) -> None:
+    await bench.store()
+    await bench.control.act(1, "hold", reason="r", who="x" * 1000)
+    assert len((await bench.control.story(1)).history[-1].who) == 64
+
+
 async def test_what_is_not_there_is_not_found(bench: Bench) -> None:
     for ask in (
         bench.control.story(99),

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from gateway.dicom.negotiation import MAX_CONTEXTS
 from gateway.dicom.part10 import file_meta
 from gateway.errors import LocalError
 from gateway.model import AETitle, Instance, Peer
@@ -74,6 +75,13 @@ async def test_files_of_one_kind_share_an_association(sender: DirectSender, cent
     raw, _ = part10(5, 1000)
     assert (await sender.send(len(raw), pieces(raw))).ok
     assert len(centre.events("association")) == before + 2  # the second one has contexts for both kinds
+
+
+async def test_kinds_beyond_what_an_association_carries_make_room(sender: DirectSender) -> None:
+    sender._seen = {(f"1.2.3.{number}", IMPLICIT): None for number in range(MAX_CONTEXTS)}
+    raw, _ = part10(14, 10)
+    assert (await sender.send(len(raw), pieces(raw))).ok
+    assert len(sender._seen) == MAX_CONTEXTS
 
 
 async def test_a_refusal_is_reported_in_words(sender: DirectSender, centre: Receiver) -> None:
