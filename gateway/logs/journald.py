@@ -15,7 +15,6 @@ from gateway.logs.formats import fields_of, message_of, raw, sentence, traceback
 
 SOCKET = Path("/run/systemd/journal/socket")
 IDENTIFIER = "dicom-gateway"
-_MAX_ENTRY = 64 * 1024  # far above any line of ours, and below the kernel's limit of a datagram
 
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 
@@ -41,7 +40,7 @@ def entry(record: logging.LogRecord) -> bytes:
     if told := fields_of(record):
         fields.append(("DICOM_EVENT", message_of(record)))
         fields += [(f"DICOM_{name.upper()}", str(raw(value))) for name, value in told]
-    return b"".join(_field(name, value.encode("utf-8", "replace")[:_MAX_ENTRY]) for name, value in fields)
+    return b"".join(_field(name, value.encode("utf-8", "replace")) for name, value in fields)
 
 
 def _field(name: str, value: bytes) -> bytes:

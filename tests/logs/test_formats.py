@@ -113,6 +113,18 @@ def test_causes_are_told_first_and_a_suppressed_context_is_not() -> None:
     assert "hidden" not in JsonFormatter().format(record("x", error=raised(hide)))
 
 
+def test_a_long_chain_of_causes_is_bounded() -> None:
+    error: Exception = ValueError("first")
+    for number in range(20):
+        following = ValueError(f"number {number}")
+        following.__cause__ = error
+        error = following
+    lines = json.loads(JsonFormatter().format(record("x", error=error)))["traceback"]
+    assert [line for line in lines if line.startswith("ValueError")] == [
+        f"ValueError: number {number}" for number in (15, 16, 17, 18, 19)
+    ]
+
+
 def test_a_deep_traceback_is_bounded() -> None:
     def deep(depth: int) -> None:
         if depth == 0:
