@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from gateway.dicom import status
 from gateway.dicom.negotiation import MAX_CONTEXTS
 from gateway.dicom.part10 import file_meta
 from gateway.errors import LocalError
@@ -92,7 +93,7 @@ async def test_a_refusal_is_reported_in_words(sender: DirectSender, centre: Rece
     finally:
         centre.mood("accept")
     assert (report.ok, report.status) == (False, "0xA700")
-    assert "Out of Resources" in report.words
+    assert report.words.startswith(status.words(0xA700))
 
 
 async def test_a_warning_is_a_success_with_words(sender: DirectSender, centre: Receiver) -> None:
