@@ -2,8 +2,7 @@
 
 "Yes" means that nothing is lost by delivering the one copy only, so every doubt is a "no": values are
 compared as encoded bytes (after the byte order was made the same), sequences item by item, pixel data
-decoded where pydicom can do so by itself. Group lengths and padding (PS3.5 7.2) say nothing and are left
-out.
+decoded where pydicom can do so by itself. Group lengths and padding (PS3.5 7.2) say nothing and are left out.
 """
 
 from __future__ import annotations
@@ -11,31 +10,29 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from gateway.dicom.part10 import file_meta
 from gateway.model import Instance
-
-if TYPE_CHECKING:  # pydicom's data set machinery is only loaded when there is something to compare
-    from pydicom.dataset import Dataset
+from gateway.spool.elements import Element, Encoding, Reader, Unreadable
 
 EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
+IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
 EXPLICIT_BIG: Final = "1.2.840.10008.1.2.2"
 DEFLATED: Final = "1.2.840.10008.1.2.1.99"
 MAX_EXPANSION: Final = 8
 """Inflated or decoded data may be this many times as large as the limit for what is compared."""
 
+_SOP_INSTANCE_UID: Final = 0x00080018
 _PIXEL_DATA: Final = 0x7FE00010
 _PADDING: Final = 0xFFFCFFFC
+_ROWS, _COLUMNS, _BITS, _SAMPLES, _FRAMES = 0x00280010, 0x00280011, 0x00280100, 0x00280002, 0x00280008
 _WIDTH: Final = {
     **dict.fromkeys(("US", "SS", "OW", "AT"), 2),
     **dict.fromkeys(("UL", "SL", "FL", "OF", "OL"), 4),
     **dict.fromkeys(("FD", "OD", "OV", "UV", "SV"), 8),
 }
-
-
-class _CannotCompareError(Exception):
-    """The two cannot be compared; the text says why, in words."""
+Elements = dict[int, Element]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,127 +51,151 @@ def difference(first: Copy, second: Copy, limit: int) -> str:
     if first.instance.sop_class_uid != second.instance.sop_class_uid:
         return "the SOP class differs"
     try:
-        return _difference(_read(first, limit), _read(second, limit), limit)
-    except _CannotCompareError as error:
-        return str(error)
-    except (MemoryError, RecursionError):
-        return "the data sets are too deeply nested or too large to be compared"
-    except Exception as error:  # noqa: BLE001 - pydicom raises whatever damaged data leads it to
-        return f"a data set cannot be read ({type(error).__name__})"
+        sides = tuple(_Side(copy, limit) for copy in (first, second))
+        return _difference(*sides)
+    except Unreadable as error:
+        return f"a data set cannot be compared: {error}"
 
 
-def _read(copy: Copy, limit: int) -> Dataset:
-    from pydicom import dcmread
-    from pydicom.uid import UID
+class _Side:
+    """One of the two, read."""
 
-    instance, data = copy.instance, copy.data
-    syntax = UID(instance.transfer_syntax_uid)
-    if syntax.is_private or not syntax.is_transfer_syntax:
-        raise _CannotCompareError("a transfer syntax is not a standard one")
-    if instance.transfer_syntax_uid == DEFLATED:
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        data = inflater.decompress(data, limit * MAX_EXPANSION)
-        if inflater.unconsumed_tail:
-            raise _CannotCompareError("a deflated data set is too large to be compared")
-        instance = Instance(instance.sop_class_uid, instance.sop_instance_uid, EXPLICIT_LITTLE)
-    return dcmread(BytesIO(file_meta(instance) + data))
+    def __init__(self, copy: Copy, limit: int) -> None:
+        syntax = copy.instance.transfer_syntax_uid
+        data = copy.data
+        if syntax == DEFLATED:
+            data = _inflate(data, limit * MAX_EXPANSION)
+        self.copy = copy
+        self.limit = limit
+        self.reader = Reader()
+        self.big = syntax == EXPLICIT_BIG
+        # Every other standard transfer syntax, the encapsulated ones too, is explicit and little endian.
+        self.elements = self.reader.read(data, Encoding(syntax != IMPLICIT_LITTLE, self.big))
+        if _SOP_INSTANCE_UID not in self.elements:
+            raise Unreadable("it has no SOP Instance UID")
+
+    def pixels(self) -> bytes | None:
+        """Return pixel data decoded, in little endian and without padding; None when there are none."""
+        element = self.elements.get(_PIXEL_DATA)
+        if element is None:
+            return None
+        size = self._pixel_bytes()
+        if element.undefined:
+            return self._decode(size)
+        bits = self.number(_BITS, 0)
+        value = _swapped(element.value, bits // 8) if self.big and bits > 8 else element.value
+        return value[:size]
+
+    def number(self, tag: int, default: int) -> int:
+        """Return an element that says how pixel data are laid out (US, or IS for the number of frames)."""
+        element = self.elements.get(tag)
+        if element is None:
+            return default
+        if tag == _FRAMES:
+            text = element.value.strip(b" \0")
+            if not text.isdigit():
+                raise Unreadable("its number of frames is not a number")
+            return int(text)
+        return int.from_bytes(element.value[:2], "big" if self.big else "little")
+
+    def _pixel_bytes(self) -> int:
+        bits = self.number(_ROWS, 0) * self.number(_COLUMNS, 0) * self.number(_BITS, 0)
+        size = bits * self.number(_SAMPLES, 1) * self.number(_FRAMES, 1) // 8
+        if not 0 < size <= self.limit * MAX_EXPANSION:
+            raise Unreadable("its pixel data are too large, or it does not say how large they are")
+        return size
+
+    def _decode(self, size: int) -> bytes:
+        from pydicom import dcmread
+        from pydicom.pixels.decoders.base import get_decoder
+        from pydicom.uid import UID
+
+        try:
+            decoder = get_decoder(UID(self.copy.instance.transfer_syntax_uid))
+        except NotImplementedError:
+            decoder = None
+        if decoder is None or not decoder.is_available:
+            raise Unreadable("its compressed pixel data cannot be decoded here")
+        if self.number(_SAMPLES, 1) != 1:
+            raise Unreadable("it is a compressed colour image")
+        try:
+            dataset = dcmread(BytesIO(file_meta(self.copy.instance) + self.copy.data))
+            buffer, _ = decoder.as_buffer(dataset, raw=True)
+        except Exception as error:  # pydicom raises whatever damaged pixel data lead it to
+            raise Unreadable("its compressed pixel data are damaged") from error
+        return bytes(buffer)[:size]
 
 
-def _difference(first: Dataset, second: Dataset, limit: int) -> str:
-    pixels = (_decoded(first, limit), _decoded(second, limit))
-    if pixels != (None, None):
-        if pixels[0] is None:
-            pixels = (_plain_pixels(first), pixels[1])
-        if pixels[1] is None:
-            pixels = (pixels[0], _plain_pixels(second))
-        if pixels[0] != pixels[1]:
-            return "the pixel data differ"
-        del first[_PIXEL_DATA], second[_PIXEL_DATA]
-    big = tuple(one.file_meta.TransferSyntaxUID == EXPLICIT_BIG for one in (first, second))
-    return _compare_elements(first, second, (big[0], big[1]))
-
-
-def _decoded(dataset: Dataset, limit: int) -> bytes | None:
-    """Return decoded pixel data if they are encapsulated, None otherwise."""
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if not syntax.is_encapsulated or _PIXEL_DATA not in dataset:
-        return None
-    from pydicom.pixels.decoders.base import get_decoder
-
+def _inflate(data: bytes, limit: int) -> bytes:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        decoder = get_decoder(syntax)
-    except NotImplementedError:
-        decoder = None
-    if decoder is None or not decoder.is_available:
-        raise _CannotCompareError("compressed pixel data cannot be decoded here")
-    if dataset.SamplesPerPixel != 1:
-        raise _CannotCompareError("compressed colour images are not compared")
-    frames = int(dataset.get("NumberOfFrames", 1) or 1)
-    size = dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8 * frames
-    if size > limit * MAX_EXPANSION:
-        raise _CannotCompareError("the pixel data are too large to be compared")
-    buffer, _ = decoder.as_buffer(dataset, raw=True)
-    return bytes(buffer)
+        inflated = inflater.decompress(data, limit)
+    except zlib.error:
+        raise Unreadable("its deflated data are damaged") from None
+    if inflater.unconsumed_tail or not inflater.eof:
+        raise Unreadable("its deflated data are cut short or too large")
+    return inflated
 
 
-def _plain_pixels(dataset: Dataset) -> bytes:
-    """Return native pixel data in little endian, without padding."""
-    if _PIXEL_DATA not in dataset:
-        return b""
-    element = dataset.get_item(_PIXEL_DATA)
-    value = bytes(element.value or b"") if element is not None else b""
-    if dataset.file_meta.TransferSyntaxUID == EXPLICIT_BIG and dataset.BitsAllocated > 8:
-        value = _swapped(value, dataset.BitsAllocated // 8)
-    frames = int(dataset.get("NumberOfFrames", 1) or 1)
-    return value[: dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8 * frames]
-
-
-def _compare_elements(first: Dataset, second: Dataset, big: tuple[bool, bool]) -> str:
-    tags = [
-        {int(tag) for tag in one.keys() if tag.element != 0 and tag != _PADDING}  # noqa: SIM118
-        for one in (first, second)
+def _difference(first: _Side, second: _Side) -> str:
+    encapsulated = [
+        side.elements[_PIXEL_DATA].undefined for side in (first, second) if _PIXEL_DATA in side.elements
     ]
+    if any(encapsulated):
+        if first.pixels() != second.pixels():
+            return "the pixel data differ"
+        first.elements.pop(_PIXEL_DATA, None)
+        second.elements.pop(_PIXEL_DATA, None)
+    return _compare(first, first.elements, second, second.elements, 0)
+
+
+def _compare(first: _Side, one: Elements, second: _Side, other: Elements, depth: int) -> str:
+    tags = [{tag for tag in side if tag & 0xFFFF and tag != _PADDING} for side in (one, other)]
     if tags[0] != tags[1]:
         odd = min(tags[0] ^ tags[1])
-        return f"element ({odd >> 16:04X},{odd & 0xFFFF:04X}) is in one of them only"
+        return f"element {_tag(odd)} is in one of them only"
     for tag in sorted(tags[0]):
-        found = _compare_element(first, second, tag, big)
+        found = _compare_element(first, one[tag], second, other[tag], depth)
         if found:
             return found
     return ""
 
 
-def _compare_element(first: Dataset, second: Dataset, tag: int, big: tuple[bool, bool]) -> str:
-    words = f"({tag >> 16:04X},{tag & 0xFFFF:04X}) differs"
-    (left_vr, left), (right_vr, right) = _raw(first, tag), _raw(second, tag)
-    if "SQ" in (left_vr, right_vr):
-        one, other = first[tag], second[tag]
-        if one.VR != "SQ" or other.VR != "SQ" or len(one.value) != len(other.value):
-            return f"sequence {words}"
-        for item, twin in zip(one.value, other.value, strict=True):
-            found = _compare_elements(item, twin, big)
+def _compare_element(first: _Side, one: Element, second: _Side, other: Element, depth: int) -> str:
+    if _is_sequence(one) or _is_sequence(other):
+        items = first.reader.items(one, depth), second.reader.items(other, depth)
+        if len(items[0]) != len(items[1]):
+            return f"sequence {_tag(one.tag)} differs"
+        for item, twin in zip(*items, strict=True):
+            found = _compare(first, item, second, twin, depth + 1)
             if found:
                 return found
         return ""
     # An implicit transfer syntax does not say the VR; a big-endian one always does.
-    width = _WIDTH.get(left_vr) or _WIDTH.get(right_vr) or 1
-    if big[0]:
-        left = _swapped(left, width)
-    if big[1]:
-        right = _swapped(right, width)
-    return "" if left == right else f"element {words}"
+    width = _WIDTH.get(one.vr) or _WIDTH.get(other.vr) or 1
+    left = _swapped(one.value, width) if one.encoding.big else one.value
+    right = _swapped(other.value, width) if other.encoding.big else other.value
+    return "" if left == right else f"element {_tag(one.tag)} differs"
 
 
-def _raw(dataset: Dataset, tag: int) -> tuple[str, bytes]:
-    """Return the VR, "" where the encoding leaves it open, and the value as encoded."""
-    element = dataset.get_item(tag)
-    if element is None or element.VR == "SQ":
-        return "SQ" if element is not None else "", b""
-    return str(element.VR or ""), bytes(element.value or b"")
+def _is_sequence(element: Element) -> bool:
+    if element.vr or element.undefined:
+        return element.vr == "SQ" or element.undefined
+    from pydicom.datadict import dictionary_has_tag, dictionary_VR
+
+    return dictionary_has_tag(element.tag) and dictionary_VR(element.tag) == "SQ"
+
+
+def _tag(tag: int) -> str:
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
 def _swapped(value: bytes, width: int) -> bytes:
     """Return words of `width` bytes with their bytes the other way round."""
+    if width < 2:
+        return value
+    if len(value) % width:
+        raise Unreadable("a value does not have the length of its kind")
     turned = bytearray(len(value))
     for place in range(width):
         turned[place::width] = value[width - 1 - place :: width]

@@ -278,7 +278,8 @@ class Journal:
         """Shrink the database a little after much was deleted; the rest waits for the next idle moment."""
         try:
             if self._db.execute("PRAGMA freelist_count").fetchone()[0] > FREE_PAGES_MAX:
-                self._db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+                # A script runs the statement to its end; execute would move a single page.
+                self._db.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
         except sqlite3.Error as error:
             self._fail([], error)
 

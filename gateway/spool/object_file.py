@@ -21,7 +21,7 @@ from gateway.spool.store import Store
 from gateway.spool.workers import Workers
 
 CHUNK = 512 * 1024
-"""Bytes gathered before a worker is bothered: each wake-up of a thread costs more than it gains below that."""
+"""Bytes gathered before a worker is bothered: below that a wake-up costs more than it gains."""
 
 
 class Pending:

@@ -106,7 +106,7 @@ class Spool:
         self._limits = limits
         self._files = files
         self._store = store
-        self._directory = directory
+        self.directory = directory
         self._wall_clock = wall_clock
         self._lock = lock
         self._ledger = ledger

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import sqlite3
@@ -67,10 +68,21 @@ class Heard:
     def __init__(self) -> None:
         self.notices = Notices()
         self.said: list[Notice] = []
-        self.notices.subscribe(self.said.append)
+        self._news = asyncio.Event()
+        self.notices.subscribe(self._hear)
+
+    def _hear(self, notice: Notice) -> None:
+        self.said.append(notice)
+        self._news.set()
 
     def alarms(self) -> list[str]:
         return [one.code for one in self.said if isinstance(one, Alarm)]
+
+    async def alarm(self, code: str) -> None:
+        """Wait until there is an alarm of this kind."""
+        while code not in self.alarms():
+            self._news.clear()
+            await self._news.wait()
 
 
 class FaultyFiles(Files):
@@ -155,10 +167,15 @@ class FaultyFiles(Files):
         files = self
 
         class Connection(sqlite3.Connection):
+            only_names = False
+
             def execute(self, sql: str, parameters: Sequence[object] = (), /) -> sqlite3.Cursor:
+                if sql.startswith("PRAGMA user_version ="):
+                    self.only_names = True  # what the spool writes to have the WAL created, no more
                 if sql == "COMMIT":
                     files._called("commit")
-                    if files.commit_error is not None:
+                    only_names, self.only_names = self.only_names, False
+                    if files.commit_error is not None and not only_names:
                         if files.commit_first:
                             super().execute(sql)
                         raise files.commit_error
