@@ -81,6 +81,8 @@ async def test_a_slot_is_free_again_when_its_connection_ends() -> None:
                 [association] = door.listener.associations
             await association.wait_closed()
             await asyncio.sleep(0)  # the listener's own task, which waits for the same, ends right after
+            assert not door.listener.associations
+        assert not door.listener._per_address  # nothing is remembered of addresses that are gone
 
 
 async def test_one_address_cannot_take_all_connections() -> None:
@@ -264,13 +266,11 @@ async def test_closing_does_not_wait_for_ever(server: TlsMaterial) -> None:
 
 async def test_out_of_descriptors_is_an_alarm_and_a_pause_not_a_spin(monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_door(limits=ListenerLimits(retry_accept=0.05)) as door:
-        calls = 0
+        until = time.monotonic() + 0.2
         accept = socket.socket.accept
 
         def starved(sock: socket.socket) -> Any:
-            nonlocal calls
-            calls += 1
-            if calls <= 2:
+            if time.monotonic() < until:
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             return accept(sock)
 
@@ -278,5 +278,6 @@ async def test_out_of_descriptors_is_an_alarm_and_a_pause_not_a_spin(monkeypatch
         async with wire_peer(door.port) as peer:
             assert isinstance(await peer.associate(request()), AssociateAccept)
         alarms = door.log.of(Alarm)
-        assert [alarm.code for alarm in alarms] == ["listener-starved"] * 2
+        assert {alarm.code for alarm in alarms} == {"listener-starved"}
+        assert len(alarms) <= 5
         assert "Too many open files" in alarms[0].text

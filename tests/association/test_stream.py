@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from typing import Any
@@ -183,12 +184,12 @@ async def test_a_slow_reader_is_not_given_up() -> None:
         flooding = asyncio.create_task(flood(peer))
         await asyncio.wait_for(paused.wait(), 20)
         flooding.cancel()
-        transport = peer.reader._transport  # type: ignore[attr-defined]
-        for _ in range(5):  # longer than the deadline in all, and a little is read each time
-            transport.resume_reading()
-            await asyncio.sleep(0.05)
-            transport.pause_reading()
-            await asyncio.sleep(0.1)
+        await asyncio.wait([flooding])
+        descriptor = peer.writer.get_extra_info("socket").fileno()
+        for _ in range(6):  # twice the deadline in all, and one small receive buffer is read each time
+            os.read(descriptor, 65536)
+            await asyncio.sleep(0.1)  # the slowness is what is tested
+        assert not stream.writable
         assert not door.log.of(AssociationClosed)
 
 
