@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.delivery.breaker import Circuit
-from gateway.delivery.classification import Cause
 from gateway.delivery.health import Health
 from gateway.delivery.lane import Lane
 from gateway.delivery.policy import DeliveryPolicy
@@ -296,7 +295,8 @@ class Courier:
         try:
             await self._transport.send(lane)
         except DeliveryFailure as trouble:
-            self._link_trouble(trouble, others_work=len(self._lanes()) > 1 or self._accepted > accepted)
+            # What is on the wire is another lane's: this one failed before it took anything.
+            self._link_trouble(trouble, others_work=self._on_wire > 0 or self._accepted > accepted)
         finally:
             if most is Priority.RECORD:
                 self._record = None
@@ -311,8 +311,9 @@ class Courier:
     def _link_trouble(self, trouble: DeliveryFailure, *, others_work: bool) -> None:
         if self._breaker.state is Circuit.OPEN:
             return  # another lane met the same trouble first: one failure, not several
-        if trouble.cause == Cause.REJECTED_TRANSIENT and others_work:
-            # The peer serves our other associations: it has had enough of them, that is all.
+        if others_work:
+            # The peer serves our other associations; it rejects more, or does not even get to them (many
+            # serve one at a time). Should the link be dead after all, the other lanes will find out.
             most = max(1, len(self._lanes()) - 1)
             self._lane_cap = (most, self._clock() + self._policy.lane_cap_hold)
             return

@@ -12,11 +12,14 @@ import pytest
 
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.model import DeliveryState, Priority
+from tests.support import dcmtk, objects
 from tests.support.certs import Authority
 from tests.support.delivery import QUICK, TIMEOUTS, Running, delivering, peer
+from tests.support.delivery_spool import RT_IMAGE, uid
 from tests.support.ports import free_port
 from tests.support.scripted_centre import ABORT, SILENT, WRONG_MESSAGE, WRONG_OBJECT, Answer, Arrived, Centre
 
+CT = "1.2.840.10008.5.1.4.1.1.2"
 ACCEPTED, HELD, QUEUED = DeliveryState.ACCEPTED, DeliveryState.HELD, DeliveryState.QUEUED
 
 
@@ -24,16 +27,12 @@ async def all_accepted(running: Running, destination: str | None = None) -> None
     await running.spool.until(lambda: all(s is ACCEPTED for s in running.spool.states(destination)))
 
 
-def uid(number: int) -> str:
-    return f"1.2.826.0.1.{number}"
-
-
 async def test_everything_once_records_first_then_oldest_first(tmp_path: Path) -> None:
     with Centre() as centre:
         to = peer(centre.port, max_associations=1)
         async with delivering(tmp_path, to, paused=["oncology"]) as running:
-            images = [running.spool.add("oncology") for _ in range(20)]
-            records = [running.spool.add("oncology", Priority.RECORD) for _ in range(5)]
+            images = [await running.spool.add("oncology") for _ in range(20)]
+            records = [await running.spool.add("oncology", priority=Priority.RECORD) for _ in range(5)]
             running.engine.resume("oncology")
             await all_accepted(running)
             assert [arrived.uid for arrived in centre.kept] == [uid(n) for n in [*records, *images]]
@@ -50,7 +49,7 @@ async def test_a_warm_association_is_used_again_and_released_when_idle(tmp_path:
         policy = replace(QUICK, idle_hold=0.3)
         async with delivering(tmp_path, peer(centre.port), policy=policy) as running:
             for _ in range(3):
-                running.spool.add("oncology")
+                await running.spool.add("oncology")
                 await all_accepted(running)
             assert centre.associations == 1
             await asyncio.to_thread(centre.released.wait, 5)
@@ -62,13 +61,13 @@ async def test_a_peer_that_closed_the_warm_association_costs_nothing(tmp_path: P
     with contextlib.ExitStack() as stack:
         stack.callback(centre.stop)
         async with delivering(tmp_path, peer(centre.port)) as running:
-            running.spool.add("oncology")
+            await running.spool.add("oncology")
             await all_accepted(running)
             await asyncio.to_thread(centre.stop)
             await asyncio.to_thread(centre.start)
-            running.spool.add("oncology")
+            await running.spool.add("oncology")
             await all_accepted(running)
-            assert all(e.delivery.attempts == 0 for e in running.spool.entries.values())
+            assert all(e.delivery.attempts == 1 for e in running.spool.entries.values())
 
 
 WARNINGS = [0x0001, 0x0107, 0x0116, 0xB000, 0xB006, 0xB007, 0xB123]
@@ -79,7 +78,7 @@ async def test_a_warning_is_accepted_and_kept(tmp_path: Path, status: int) -> No
     with Centre(lambda arrived: status) as centre:
         centre.comment = "coerced"
         async with delivering(tmp_path, peer(centre.port)) as running:
-            number = running.spool.add("oncology")
+            number = await running.spool.add("oncology")
             await all_accepted(running)
             (receipt,) = running.spool.entries[number].receipts
             assert (receipt.status, receipt.comment, receipt.is_warning) == (status, "coerced", True)
@@ -108,8 +107,8 @@ async def test_a_permanent_refusal_is_held_for_a_person_and_others_pass(
     with Centre(lambda arrived: status if arrived.uid == uid(1) else 0) as centre:
         centre.comment = "no such patient: Doe^John"
         async with delivering(tmp_path, peer(centre.port)) as running:
-            running.spool.add("oncology")
-            running.spool.add("oncology")
+            await running.spool.add("oncology")
+            await running.spool.add("oncology")
             await running.spool.until(lambda: running.spool.states() == [HELD, ACCEPTED])
             entry = running.spool.entries[1]
             assert entry.cause == cause
@@ -132,16 +131,16 @@ async def test_a_transient_refusal_is_tried_again(tmp_path: Path, status: int) -
     with Centre(answer) as centre:
         async with delivering(tmp_path, peer(centre.port)) as running:
             for _ in range(2):
-                running.spool.add("oncology")
+                await running.spool.add("oncology")
             await all_accepted(running)
-            assert [e.delivery.attempts for e in running.spool.entries.values()] == [1, 1]
+            assert [e.delivery.attempts for e in running.spool.entries.values()] == [2, 2]
             assert set(centre.copies().values()) == {1}
 
 
 async def test_c000_is_held_after_a_few_tries(tmp_path: Path) -> None:
     with Centre(lambda arrived: 0xC000) as centre:
         async with delivering(tmp_path, peer(centre.port)) as running:
-            running.spool.add("oncology")
+            await running.spool.add("oncology")
             await running.spool.until(lambda: running.spool.states() == [HELD])
             assert running.spool.entries[1].cause == "busy"
             assert len(centre.arrived) == QUICK.busy_attempts
@@ -155,7 +154,7 @@ async def test_a_destination_that_refuses_everything_is_paused_and_nothing_is_lo
     with Centre(lambda arrived: mood[0]) as centre:
         async with delivering(tmp_path, peer(centre.port)) as running:
             for _ in range(30):
-                running.spool.add("oncology")
+                await running.spool.add("oncology")
             await running.until(lambda: any(link.after == "degraded" for link in running.links))
             assert all(state is not HELD for state in running.spool.states())
             mood[0] = 0
@@ -170,7 +169,7 @@ async def test_0110_is_retried_for_ever_at_a_slow_pace(tmp_path: Path) -> None:
     mood = [0x0110]
     with Centre(lambda arrived: mood[0]) as centre:
         async with delivering(tmp_path, peer(centre.port), policy=policy) as running:
-            running.spool.add("oncology")
+            await running.spool.add("oncology")
             await running.until(lambda: len(running.settled) >= 5)
             mood[0] = 0
             await all_accepted(running)
@@ -183,7 +182,7 @@ async def test_a_destination_that_would_have_everything_held_is_stopped(tmp_path
     with Centre(lambda arrived: mood[0]) as centre:
         async with delivering(tmp_path, peer(centre.port, max_associations=1), policy=policy) as running:
             for _ in range(100):
-                running.spool.add("oncology")
+                await running.spool.add("oncology")
             await running.until(lambda: any(link.after == "degraded" for link in running.links))
             mood[0] = 0
             await running.spool.until(
@@ -196,11 +195,11 @@ async def test_a_destination_that_would_have_everything_held_is_stopped(tmp_path
 async def test_a_poison_object_is_held_and_does_not_block_the_others(tmp_path: Path, cut: str) -> None:
     with Centre(lambda arrived: cut if arrived.uid == uid(1) else 0) as centre:
         async with delivering(tmp_path, peer(centre.port)) as running:
-            running.spool.add("oncology", Priority.RECORD)  # the head of the queue
-            while running.spool.entries[1].delivery.state is not HELD:
-                number = running.spool.add("oncology")
+            await running.spool.add("oncology", priority=Priority.RECORD)  # the head of the queue
+            while running.spool.state(1) is not HELD:
+                number = await running.spool.add("oncology")
                 await running.spool.until(
-                    lambda n=number: running.spool.entries[n].delivery.state is ACCEPTED  # type: ignore[misc]
+                    lambda n=number: running.spool.state(n) is ACCEPTED  # type: ignore[misc]
                 )
             entry = running.spool.entries[1]
             assert entry.cause == "cuts-association"
@@ -214,13 +213,13 @@ async def test_aborting_everything_pauses_holds_nothing_and_delivers_after_repai
     with Centre(lambda arrived: mood[0]) as centre:
         async with delivering(tmp_path, peer(centre.port)) as running:
             for _ in range(10):
-                running.spool.add("oncology")
+                await running.spool.add("oncology")
             await running.until(lambda: sum(s.outcome == "retry" for s in running.settled) >= 8)
             assert HELD not in running.spool.states()
             mood[0] = 0
             await all_accepted(running)
             assert set(centre.copies().values()) == {1}
-            assert all(e.delivery.attempts == 0 for e in running.spool.entries.values())
+            assert all(e.delivery.attempts == 1 for e in running.spool.entries.values())
 
 
 async def test_accepted_then_silent(tmp_path: Path) -> None:
@@ -228,7 +227,7 @@ async def test_accepted_then_silent(tmp_path: Path) -> None:
     timeouts = replace(TIMEOUTS, response=0.3)
     with Centre(lambda arrived: mood[0]) as centre:
         async with delivering(tmp_path, peer(centre.port), timeouts=timeouts) as running:
-            running.spool.add("oncology")
+            await running.spool.add("oncology")
             await running.until(lambda: any("no response" in s.reason for s in running.settled))
             mood[0] = 0
             await all_accepted(running)
@@ -246,7 +245,7 @@ async def test_a_rejected_association_is_the_destinations_problem(
         centre.reject = reject
         async with delivering(tmp_path, peer(centre.port)) as running:
             for _ in range(5):
-                running.spool.add("oncology")
+                await running.spool.add("oncology")
             await running.until(lambda: any(link.after == "offline" for link in running.links))
             status = running.engine.status()[0]
             assert words.lower() in status.reason.lower()
@@ -254,7 +253,7 @@ async def test_a_rejected_association_is_the_destinations_problem(
             assert running.engine.status()[0].next_try is not None
             centre.reject = None
             await all_accepted(running)
-            assert all(e.delivery.attempts == 0 for e in running.spool.entries.values())
+            assert all(e.delivery.attempts == 1 for e in running.spool.entries.values())
             assert set(centre.copies().values()) == {1}
             assert running.links[-1].after == "online"
 
@@ -263,14 +262,16 @@ async def test_down_then_up_everything_flows_and_nobody_is_blamed(tmp_path: Path
     port = free_port()
     async with delivering(tmp_path, peer(port)) as running:
         for number in range(50):
-            running.spool.add("oncology", Priority.RECORD if number % 5 == 0 else Priority.IMAGE)
+            await running.spool.add(
+                "oncology", priority=Priority.RECORD if number % 5 == 0 else Priority.IMAGE
+            )
         await running.until(lambda: any(link.after == "offline" for link in running.links))
         assert "refused" in running.engine.status()[0].reason
         with Centre(port=port) as centre:
             await all_accepted(running)
             assert len(centre.copies()) == 50
             assert set(centre.copies().values()) == {1}
-            assert all(e.delivery.attempts == 0 for e in running.spool.entries.values())
+            assert all(e.delivery.attempts == 1 for e in running.spool.entries.values())
             assert centre.echoes >= 1
 
 
@@ -280,7 +281,7 @@ async def test_a_kick_tries_at_once(tmp_path: Path) -> None:
     with Centre(port=port) as centre:
         centre.reject = (1, 1, 7)
         async with delivering(tmp_path, peer(port), policy=policy) as running:
-            running.spool.add("oncology")
+            await running.spool.add("oncology")
             await running.until(lambda: any(link.after == "offline" for link in running.links))
             centre.reject = None
             running.engine.kick("oncology")
@@ -290,7 +291,7 @@ async def test_a_kick_tries_at_once(tmp_path: Path) -> None:
 async def test_alive_without_verification(tmp_path: Path) -> None:
     port = free_port()
     async with delivering(tmp_path, peer(port)) as running:
-        running.spool.add("oncology")
+        await running.spool.add("oncology")
         await running.until(lambda: any(link.after == "offline" for link in running.links))
         with Centre(port=port, verification=False) as centre:
             await all_accepted(running)
@@ -328,10 +329,10 @@ async def test_tls_failures_take_the_destination_offline_with_the_reason(
         port = free_port()
         async with delivering(tmp_path, peer(port, tls=ours)) as running:
             with Centre(port=port, tls=theirs):
-                running.spool.add("oncology")
+                await running.spool.add("oncology")
                 await running.until(lambda: any(link.after == "offline" for link in running.links))
                 assert words in running.engine.status()[0].reason
-                assert running.spool.entries[1].delivery.state is not HELD
+                assert running.spool.state(1) is not HELD
             with Centre(port=port, tls=good) as centre:
                 await all_accepted(running)
                 assert set(centre.copies().values()) == {1}
@@ -345,8 +346,8 @@ async def test_our_own_unreadable_certificate_is_told_and_stops_no_other_destina
         async with delivering(
             tmp_path, peer(free_port(), name="bad", tls=ours), peer(centre.port)
         ) as running:
-            running.spool.add("bad")
-            running.spool.add("oncology")
+            await running.spool.add("bad")
+            await running.spool.add("oncology")
             await all_accepted(running, "oncology")
             await running.until(lambda: any(link.destination == "bad" for link in running.links))
             assert str(ours.key) in running.engine.status()[0].reason
@@ -367,7 +368,7 @@ async def test_a_dead_a_silent_and_a_rejecting_destination_hold_up_no_other(tmp_
         async with delivering(tmp_path, *peers, timeouts=timeouts, policy=policy) as running:
             for _ in range(20):
                 for to in peers:
-                    running.spool.add(to.name)
+                    await running.spool.add(to.name)
             await all_accepted(running, "good")
             assert len(good.copies()) == 20
             for name in ("dead", "silent", "rejecting"):
@@ -389,10 +390,10 @@ async def test_a_record_does_not_wait_for_images_under_way(tmp_path: Path) -> No
     with Centre(answer) as centre:
         async with delivering(tmp_path, peer(centre.port, max_associations=3)) as running:
             for _ in range(30):
-                running.spool.add("oncology", Priority.BULK, data=bytes(2000))
+                await running.spool.add("oncology", priority=Priority.BULK, data=bytes(2000))
             while len(centre.arrived) < 2:
                 await asyncio.to_thread(lambda: None)
-            record = running.spool.add("oncology", Priority.RECORD)
+            record = await running.spool.add("oncology", priority=Priority.RECORD)
             await running.spool.until(lambda: running.spool.entries[record].delivery.state is ACCEPTED)
             assert running.spool.states().count(ACCEPTED) == 1
             release.set()
@@ -414,9 +415,9 @@ async def test_with_one_association_a_record_waits_for_one_object_only(tmp_path:
     with Centre(answer) as centre:
         async with delivering(tmp_path, peer(centre.port, max_associations=1)) as running:
             for _ in range(20):
-                running.spool.add("oncology", Priority.BULK)
+                await running.spool.add("oncology", priority=Priority.BULK)
             assert await arrived_at.get() == uid(1)
-            record = running.spool.add("oncology", Priority.RECORD)
+            record = await running.spool.add("oncology", priority=Priority.RECORD)
             # The claim for records happens while the first image is on the wire.
             async with asyncio.timeout(5):
                 while running.spool.entries[record].delivery.state is not DeliveryState.SENDING:
@@ -433,7 +434,7 @@ async def test_parallel_associations_up_to_the_maximum(tmp_path: Path) -> None:
     with Centre() as centre:
         async with delivering(tmp_path, peer(centre.port, max_associations=4), policy=policy) as running:
             for _ in range(60):
-                running.spool.add("oncology")
+                await running.spool.add("oncology")
             await all_accepted(running)
             assert 2 <= centre.most_associations <= 4
 
@@ -442,7 +443,7 @@ async def test_a_peer_that_allows_fewer_associations_is_respected(tmp_path: Path
     with Centre(maximum_associations=1) as centre:
         async with delivering(tmp_path, peer(centre.port)) as running:
             for _ in range(60):
-                running.spool.add("oncology")
+                await running.spool.add("oncology")
             await all_accepted(running)
             assert set(centre.copies().values()) == {1}
             assert not any(link.after == "offline" for link in running.links)
@@ -452,7 +453,7 @@ async def test_pause_and_resume(tmp_path: Path) -> None:
     with Centre() as centre:
         async with delivering(tmp_path, peer(centre.port)) as running:
             running.engine.pause("oncology")
-            running.spool.add("oncology")
+            await running.spool.add("oncology")
             assert running.engine.status()[0].paused
             running.engine.resume("oncology")
             await all_accepted(running)
@@ -463,7 +464,7 @@ async def test_a_stop_puts_back_what_is_on_the_wire(tmp_path: Path) -> None:
     with Centre(lambda arrived: SILENT) as centre:
         policy: DeliveryPolicy = replace(QUICK, drain=0.1)
         async with delivering(tmp_path, peer(centre.port), policy=policy) as running:
-            running.spool.add("oncology")
+            await running.spool.add("oncology")
             async with asyncio.timeout(10):
                 while not centre.arrived:
                     await asyncio.to_thread(lambda: None)
@@ -475,36 +476,53 @@ async def test_a_stop_puts_back_what_is_on_the_wire(tmp_path: Path) -> None:
 async def test_damaged_bytes_never_reach_the_centre(tmp_path: Path, inline: bool) -> None:
     with Centre() as centre:
         async with delivering(tmp_path, peer(centre.port), paused=["oncology"]) as running:
-            running.spool.inline_max = 65536 if inline else 0
-            running.spool.add("oncology", data=bytes(60_000))
-            running.spool.add("oncology")
-            entry = running.spool.entries[1]
-            entry.data = entry.data[:30_000] + b"\x01" + entry.data[30_001:]
+            body = bytes(60_000 if inline else 600_000)
+            await running.spool.add("oncology", data=body)
+            await running.spool.add("oncology")
+            if inline:
+                running.spool.damaged[1] = body[:30_000] + b"\x01" + body[30_001:]
+            else:
+                running.spool.flip_a_bit(len(body))
             running.engine.resume("oncology")
             await running.spool.until(lambda: running.spool.states() == [HELD, ACCEPTED])
-            assert entry.cause == "damaged"
+            assert running.spool.entries[1].cause == "damaged"
             assert [arrived.uid for arrived in centre.arrived] == [uid(2)]
             assert [alarm.code for alarm in running.alarms] == ["object-damaged"]
 
 
-async def test_a_truncated_file_is_damage_too(tmp_path: Path) -> None:
+async def test_a_file_cut_short_never_reaches_the_centre(tmp_path: Path) -> None:
     with Centre() as centre:
         async with delivering(tmp_path, peer(centre.port), paused=["oncology"]) as running:
-            running.spool.inline_max = 0
-            running.spool.add("oncology", data=bytes(600_000))
-            running.spool.entries[1].data = bytes(400_000)
+            await running.spool.add("oncology", data=bytes(600_000))
+            running.spool.truncate(600_000)
             running.engine.resume("oncology")
-            await running.spool.until(lambda: running.spool.states() == [HELD])
-            assert running.spool.entries[1].cause == "damaged"
-            assert not centre.arrived
+            await running.until(lambda: bool(running.alarms))
+            assert ACCEPTED not in running.spool.states()
+        assert not centre.arrived
 
 
 async def test_a_large_object_is_streamed(tmp_path: Path) -> None:
     with Centre() as centre:
         async with delivering(tmp_path, peer(centre.port)) as running:
             body = bytes(range(256)) * 40_000
-            number = running.spool.add("oncology", data=body)
+            number = await running.spool.add("oncology", data=body)
             await all_accepted(running)
             assert centre.kept[0].data == body
             assert running.spool.entries[number].receipts[0].digest == centre.kept[0].digest
             assert running.engine.status()[0].goodput
+
+
+@pytest.mark.peers
+async def test_a_centre_that_serves_one_association_at_a_time(tmp_path: Path) -> None:
+    """DCMTK's storescp does not even look at a second one before the first has ended."""
+    timeouts = replace(TIMEOUTS, associate=0.5)
+    with dcmtk.StoreScp(tmp_path / "received") as scp:
+        async with delivering(tmp_path, peer(scp.port), timeouts=timeouts, paused=["oncology"]) as running:
+            for number in range(40):
+                sop_class, uid_tail = (RT_IMAGE, CT)[number % 2], number + 1
+                data = objects.small_object(sop_class, uid(uid_tail), bytes(1000))
+                await running.spool.add("oncology", data=data, sop_class=sop_class)
+            running.engine.resume("oncology")
+            await all_accepted(running)
+            assert not any(link.after == "offline" for link in running.links)
+            assert len(await asyncio.to_thread(scp.received)) == 40

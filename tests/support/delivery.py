@@ -18,7 +18,8 @@ from gateway.delivery.policy import DeliveryPolicy
 from gateway.delivery.transports.dicom import DicomTransport
 from gateway.model import AETitle, Peer, TlsMaterial
 from gateway.notices import Alarm, DeliverySettled, LinkChanged, Notice, Notices
-from tests.support.fake_delivery_spool import FakeSpool
+from gateway.spool import SpoolLimits
+from tests.support.delivery_spool import LIMITS, DeliverySpool
 
 QUICK = DeliveryPolicy(
     object_backoff=Backoff(0.02, 0.1),
@@ -42,7 +43,7 @@ def peer(
 
 @dataclass
 class Running:
-    spool: FakeSpool
+    spool: DeliverySpool
     engine: DeliveryEngine
     capabilities: Capabilities
     task: asyncio.Task[None]
@@ -77,14 +78,14 @@ class Running:
 async def delivering(
     directory: Path,
     *peers: Peer,
-    spool: FakeSpool | None = None,
+    limits: SpoolLimits = LIMITS,
     policy: DeliveryPolicy = QUICK,
     timeouts: RequestorTimeouts = TIMEOUTS,
     paused: Sequence[str] = (),
 ) -> AsyncIterator[Running]:
     """Run an engine that delivers to `peers`, and close it at the end."""
-    spool = spool or FakeSpool()
     notices = Notices()
+    spool = await DeliverySpool.open(directory / "spool", notices, limits)
     capabilities = Capabilities.load(directory)
     with ThreadPoolExecutor(4) as executor:
 
@@ -116,4 +117,7 @@ async def delivering(
             yield running
         finally:
             await engine.close()
-            await task
+            try:
+                await task
+            finally:
+                await spool.spool.close()

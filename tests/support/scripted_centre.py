@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pynetdicom import AE, _config, evt
+from pynetdicom.pdu_primitives import AsynchronousOperationsWindowNegotiation
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import time
 
 from gateway.model import TlsMaterial
@@ -51,8 +52,10 @@ class Centre:
         ae_title: str = "CENTRE",
         port: int | None = None,
         maximum_associations: int = 50,
+        window: int = 1,
     ) -> None:
         self.answer = answer
+        self.window = window  # asynchronous operations granted to the requestor
         self.reject: tuple[int, int, int] | None = None
         self.comment = ""
         self.port = port or free_port()
@@ -113,6 +116,7 @@ class Centre:
             self._server.shutdown()
             self._server = None
             for association in self._threads:
+                association.kill()
                 association.join(5)
             for connection in self._sockets:
                 connection.close()
@@ -138,6 +142,11 @@ class Centre:
         if self.reject is not None:
             event.assoc.acse.send_reject(*self.reject)
             event.assoc.kill()
+        elif self.window > 1:
+            # pynetdicom always answers 1, although it takes what comes and answers in order.
+            granted = AsynchronousOperationsWindowNegotiation()
+            granted.maximum_number_operations_invoked = self.window
+            event.assoc.acse._check_async_ops = lambda: granted
 
     def _accepted(self, event: Any) -> None:
         with self._lock:

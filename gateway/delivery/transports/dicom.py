@@ -112,30 +112,23 @@ class DicomTransport:
         self._wall_clock = wall_clock
         self._pool: AssociationPool[_Channel] = AssociationPool(self._policy.idle_hold)
         self._converter = Converter(open_data, work_dir, self._policy, executor)
-        self._open = 0  # associations in use or being opened
 
     # --- the contract --------------------------------------------------------------------------------
 
     async def send(self, work: Work) -> None:
         """See Transport."""
         while (job := work.first()) is not None:
-            fits = functools.partial(_Channel.covers, job=job)
-            channel = self._pool.take(fits)
-            self._open += 1
+            channel = self._pool.take(functools.partial(_Channel.covers, job=job))
+            if channel is None:
+                channel = await self._another(self._proposal([_pair(job) for job in work.upcoming()]))
+            else:
+                channel.warm = True
             try:
-                if channel is None:
-                    pairs = [_pair(job) for job in work.upcoming()]
-                    channel = await self._another(self._proposal(pairs), fits)
-                else:
-                    channel.warm = True
-                try:
-                    await self._use(channel, work)
-                except BaseException:
-                    channel.abort()
-                    raise
-                self._pool.give_back(channel)
-            finally:
-                self._open -= 1
+                await self._use(channel, work)
+            except BaseException:
+                channel.abort()
+                raise
+            self._pool.give_back(channel)
 
     async def probe(self) -> float | None:
         """TCP, TLS, association, C-ECHO. See Transport.
@@ -173,20 +166,13 @@ class DicomTransport:
             _targets,
         )
 
-    async def _another(self, proposal: Proposal, fits: Callable[[_Channel], bool]) -> _Channel:
-        """Open one more association, within what we may have."""
-        await self._pool.shrink(max(0, self._peer.max_associations - self._open))
-        try:
-            return await self._associate(proposal)
-        except DeliveryFailure as trouble:
-            if trouble.cause == Cause.REJECTED_TRANSIENT:
-                # Our idle associations may be what the peer has too many of. One that fits stays: it came
-                # back while we asked, and the next try will use it.
-                fitting = self._pool.take(fits)
-                await self._pool.shrink(0)
-                if fitting is not None:
-                    self._pool.give_back(fitting)
-            raise
+    async def _another(self, proposal: Proposal) -> _Channel:
+        """Open one more association. Idle ones that lack what is needed make room first.
+
+        Many a peer serves one association at a time: to it, an idle one is in the way of all others.
+        """
+        await self._pool.shrink(0)
+        return await self._associate(proposal)
 
     async def _associate(self, proposal: Proposal) -> _Channel:
         contexts = [
