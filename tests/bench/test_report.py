@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bench import report
 from bench.idle import Idle
+from bench.spool_scale import Scale
 from bench.throughput import Sample
 
 _SMALL = "500 × 20 kB"
@@ -16,7 +17,7 @@ _LARGE = "200 × 0.5 MB"
 
 
 def _samples(load: str, settings: str, **seconds: float) -> list[Sample]:
-    labels = {"gateway": "gateway", "storescp": "DCMTK storescp", "pynetdicom": "pynetdicom"}
+    labels = {"gateway": "gateway", "storescp": "DCMTK storescp", "pynetdicom": "pynetdicom storescp"}
     return [
         Sample(labels[name], load, settings, 1, 500, time * around)
         for name, time in seconds.items()
@@ -51,8 +52,17 @@ def test_four_consoles_against_one(together: float, passed: bool) -> None:
     [(59.9, 0.9, [True, True]), (60.0, 0.9, [False, True]), (59.9, 1.0, [True, False])],
 )
 def test_an_idle_gateway(memory: float, cpu: float, passed: list[bool]) -> None:
-    idle = [Idle("gateway", memory, memory, 20, cpu, 5), Idle("pynetdicom", 60, 70, 20, 70, 5)]
+    idle = [Idle("gateway", memory, memory, 20, cpu, 5), Idle("pynetdicom, minimal", 60, 70, 20, 70, 5)]
     assert [each.passed for each in report.idle_verdicts(idle)] == passed
+
+
+@pytest.mark.parametrize(
+    ("put", "claim", "startup", "passed"),
+    [(80.0, 81.0, 4.9, [True, True, True]), (79.0, 79.0, 5.0, [False, False, False])],
+)
+def test_a_large_spool(put: float, claim: float, startup: float, passed: list[bool]) -> None:
+    runs = [Scale(0, 100.0, 100.0, 0.1), Scale(1_000_000, put, claim, startup)]
+    assert [each.passed for each in report.spool_verdicts(runs, 1_000_000)] == passed
 
 
 def test_the_table_shows_ratio_and_verdict() -> None:

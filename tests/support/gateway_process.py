@@ -210,7 +210,7 @@ class GatewayProcess:
         def done() -> bool:
             facts = self.destination(destination)
             waiting = sum(each["count"] for each in facts["waiting"].values())
-            return facts["delivered"]["count"] == count and waiting == 0
+            return bool(facts["delivered"]["count"] == count and waiting == 0)
 
         self.wait(f"{count} objects delivered to {destination}", done, timeout)
 
