@@ -160,6 +160,8 @@ class Journal:
             self._give_up(SpoolFailure(f"a defect in the journal: {type(error).__name__}"), error)
         if self._dead is not None:
             self._refuse_all(self._dead)
+            with contextlib.suppress(sqlite3.Error):
+                self._db.close()
 
     def _turn(self) -> bool:
         """Do what waits, or what is due when nothing does. False when it is time to end."""
@@ -207,11 +209,11 @@ class Journal:
             raise
         self._failures = 0
         batch.work, batch.alarms, batch.compare = tx.work, tx.alarms, tx.compare
+        if monotonic() - self._refreshed > REFRESH_SECONDS:
+            self._look_at_disk(batch)
         self._around.deliver(batch)
         if tx.doomed:
             self._around.remove_files(tx.doomed)
-        if monotonic() - self._refreshed > REFRESH_SECONDS:
-            self._look_at_disk()
 
     def _do(self, tx: Transaction, request: Request[Any], batch: Batch) -> None:
         before = tx.db.total_changes
@@ -232,10 +234,10 @@ class Journal:
             self._synced = full
 
     def look_again(self, _: Transaction) -> None:
-        """An operation that makes the next look at the filesystem immediate."""
+        """An operation that takes a look at the filesystem with it; its result comes after the look."""
         self._refreshed = -REFRESH_SECONDS
 
-    def _look_at_disk(self) -> None:
+    def _look_at_disk(self, batch: Batch) -> None:
         self._refreshed = monotonic()
         try:
             disk = self._files.disk(self._directory)
@@ -243,13 +245,9 @@ class Journal:
                 "SELECT coalesce(sum(bytes), 0) FROM counters WHERE subject = ? AND state IN (?, ?)",
                 (SUBJECT_OBJECT, PLACE_INLINE, PLACE_FILE),
             ).fetchone()[0]
-        except OSError as error:
-            self._around.deliver(
-                Batch(alarms=[Alarm("spool.disk", f"the filesystem does not answer: {error.strerror}")])
-            )
-            return
-        except sqlite3.Error as error:
-            self._fail([], error)
+        except (OSError, sqlite3.Error) as error:
+            words = error.strerror if isinstance(error, OSError) else str(error)
+            batch.alarms.append(Alarm("spool.disk", f"cannot see how much room there is: {words}"))
             return
         quota = self._limits.quota_bytes
         self._tight = (
@@ -257,14 +255,16 @@ class Journal:
             or (quota is not None and kept > quota - self._limits.reserve_bytes)
             or (disk.inodes_free is not None and disk.inodes_free < 2 * self._limits.min_free_inodes)
         )
-        self._around.deliver(Batch(disk=disk, kept=kept))
+        batch.disk, batch.kept = disk, kept
 
     def _idle(self) -> None:
         if self._wal_pages > WAL_PAGES_IDLE:
             self._give_back_pages()
             self._checkpoint()
         if self._tight and self._dead is None:
-            self._look_at_disk()
+            batch = Batch()
+            self._look_at_disk(batch)
+            self._around.deliver(batch)
 
     def _checkpoint(self) -> None:
         try:
