@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from gateway.delivery.engine import DeliveryEngine, Destination
+from gateway.delivery.transports import Work
+from gateway.errors import LocalError
+from gateway.model import AETitle, Peer
+from gateway.notices import Notices
+from tests.support.delivery_spool import DeliverySpool
+
+
+def peer(name: str) -> Peer:
+    return Peer(name, AETitle("CENTRE"), "127.0.0.1", 104)
+
+
+@dataclass
+class NoTransport:
+    async def send(self, work: Work) -> None:
+        raise AssertionError("nothing is to be sent")
+
+    async def probe(self) -> float | None:
+        raise AssertionError("nothing is to be probed")
+
+    async def close(self) -> None:
+        pass
+
+
+@dataclass
+class Remembered:
+    names: list[list[str]] = field(default_factory=list)
+
+    def __call__(self, names: object) -> None:
+        assert isinstance(names, list)
+        self.names.append(names)
+
+
+async def engine(directory: Path, *names: str, remember: Remembered | None = None) -> DeliveryEngine:
+    spool = await DeliverySpool.open(directory, Notices())
+    await spool.spool.close()
+    return DeliveryEngine(
+        spool,
+        [Destination(peer(name), paused=name == "archive") for name in names],
+        lambda to: NoTransport(),
+        Notices(),
+        remember_paused=remember,
+    )
+
+
+async def test_status_names_every_destination_in_order(tmp_path: Path) -> None:
+    subject = await engine(tmp_path, "oncology", "archive")
+    oncology, archive = subject.status()
+    assert (oncology.name, oncology.link_state, oncology.paused) == ("oncology", "unknown", False)
+    assert (archive.name, archive.paused, archive.next_try) == ("archive", True, None)
+
+
+async def test_pauses_are_handed_on_to_be_remembered(tmp_path: Path) -> None:
+    remember = Remembered()
+    subject = await engine(tmp_path, "oncology", "archive", remember=remember)
+    subject.pause("oncology")
+    subject.resume("archive")
+    assert remember.names == [["oncology", "archive"], ["oncology"]]
+
+
+@pytest.mark.parametrize("act", ["pause", "resume", "kick"])
+async def test_an_unknown_destination_is_refused(tmp_path: Path, act: str) -> None:
+    subject = await engine(tmp_path, "oncology")
+    with pytest.raises(LocalError, match="no destination 'nowhere'"):
+        getattr(subject, act)("nowhere")
+
+
+async def test_names_are_unique(tmp_path: Path) -> None:
+    with pytest.raises(LocalError, match="same name"):
+        await engine(tmp_path, "oncology", "oncology")
+
+
+async def test_closing_before_running_is_harmless(tmp_path: Path) -> None:
+    subject = await engine(tmp_path, "oncology")
+    await subject.close()
