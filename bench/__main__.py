@@ -50,7 +50,7 @@ def _options() -> argparse.Namespace:
 def main() -> int:
     """Run the sections asked for; return 1 when a target was missed."""
     options = _options()
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=130)
     missing = missing_peers()
     if missing:
         console.print(f"[red]The other programs are needed: {missing}[/]")
