@@ -223,8 +223,6 @@ class Journal:
             if tx.db.total_changes != before:
                 raise RuntimeError("an operation of the journal failed after its first write") from error
             batch.results.append((request.answer, None, error))
-            if request.file is not None:
-                tx.doomed.append(request.file)
         self._wal_pages += request.pages
 
     def _set_synchronous(self, full: bool) -> None:

@@ -86,6 +86,27 @@ async def test_a_commit_that_failed_but_reached_the_disk_keeps_its_bytes(
         assert reader.read(size) == content(1, size)
 
 
+@pytest.mark.parametrize("error", [disk_error(), disk_full()])
+async def test_a_destination_that_was_rolled_back_is_numbered_anew(
+    open_spool: OpenSpool, files: FaultyFiles, error: sqlite3.Error
+) -> None:
+    spool = open_spool(files=files)
+    files.commit_error = error
+    with pytest.raises((SpoolFailure, NoRoom)):
+        await store(spool, content(1, SMALL), 1, to=("first",))
+    files.mend()
+    await store(spool, content(1, SMALL), 1, to=("second",))
+    await store(spool, content(2, SMALL), 2, to=("first",))
+    await spool.close()
+    rows = await open_spool().list_deliveries()
+    assert [row.delivery.destination for row in rows] == ["second", "first"]
+
+
+async def test_an_idle_journal_sleeps(spool: Spool) -> None:
+    await store(spool, content(1, SMALL))
+    assert spool._journal._patience() is None
+
+
 async def test_a_full_disk_at_commit_is_no_room(spool: Spool, files: FaultyFiles, heard: Heard) -> None:
     files.commit_error = disk_full()
     for number in range(MAX_FAILURES + 1):

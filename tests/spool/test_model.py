@@ -266,12 +266,13 @@ class SpoolMachine(RuleBasedStateMachine):
 
 
 SpoolMachine.TestCase.settings = settings(
-    max_examples=25,
+    max_examples=20,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 
 
+@pytest.mark.slow
 class TestSpoolAgainstItsModel(SpoolMachine.TestCase):  # type: ignore[name-defined,misc]
     pass

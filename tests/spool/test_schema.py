@@ -30,6 +30,8 @@ def test_a_new_journal_has_the_newest_version(db: sqlite3.Connection) -> None:
     assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert db.execute("PRAGMA synchronous").fetchone() == (2,)
     assert db.execute("PRAGMA auto_vacuum").fetchone() == (2,)
+    assert db.execute("PRAGMA secure_delete").fetchone() == (1,)
+    assert db.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
     create_or_migrate(db)
 
 
