@@ -18,7 +18,7 @@ import struct
 import termios
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 from gateway.association.tls import session_words
 from gateway.dicom.events import Event
@@ -94,9 +94,8 @@ class Stream(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Tune the socket for lock-step peers and tell the owner."""
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("a DICOM stream needs a stream transport")
-        self._transport = transport
+        # asyncio's base class says less than what it calls us with; other loops do not derive from it at all.
+        transport = self._transport = cast("asyncio.Transport", transport)
         transport.set_write_buffer_limits(self._limits.max_output)
         peer = transport.get_extra_info("peername")
         self.address = str(peer[0]) if isinstance(peer, tuple) else "local"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.listener import Listener, ListenerLimits, ListenerSettings
 from gateway.model import AETitle, Route, TlsMaterial
+from gateway.notices import Notices
 from gateway.routing import RoutingTable
 from gateway.services.registry import ServiceRegistry
-from gateway.services.storage import StorageService
+from gateway.services.storage import Receiving, StorageService
 from gateway.services.verification import VerificationService
+from gateway.spool import Spool
 from tests.support.fake_spool import FakeSpool
 from tests.support.notice_log import NoticeLog
 
@@ -61,15 +63,20 @@ async def open_door(
     allow: tuple[Any, ...] = (),
     max_operations: int = 16,
     expect_errors: bool = False,
+    real: Callable[[Notices], Spool] | None = None,
 ) -> AsyncIterator[Door]:
-    """Listen on a free port of 127.0.0.1; at the end everything is closed and nothing may have gone wrong."""
+    """Listen on a free port of 127.0.0.1; at the end everything is closed and nothing may have gone wrong.
+
+    With `real` objects go to the spool that it opens, and not to the one in memory.
+    """
     errors: list[dict[str, Any]] = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: errors.append(context))
     log, spool, known = NoticeLog(), FakeSpool(), Knowledge()
+    kept_in: Receiving = real(log.notices) if real else spool
     services = ServiceRegistry(
         RoutingTable(routes, OWN_TITLE),
-        [VerificationService(), StorageService(spool, known, notices=log.notices)],
+        [VerificationService(), StorageService(kept_in, known, notices=log.notices)],
         max_operations=max_operations,
     )
     settings = ListenerSettings("console", "127.0.0.1", 0, allow, tls)
