@@ -39,7 +39,8 @@ class Breaker:
         self.next_probe: float | None = None  # set exactly while OPEN
         self._failures = 0
         self._pauses = 0
-        self._cuts = 0
+        # Different objects that failed since one was accepted: one object alone proves nothing.
+        self._cut: set[int] = set()
         self._refused: set[int] = set()
         self._held: set[int] = set()
 
@@ -56,7 +57,7 @@ class Breaker:
         """One object failed although the destination associates. True: that pauses the destination."""
         rule = POLICY[cause]
         if rule.strike is not Strike.NONE:
-            self._cuts += 1
+            self._cut.add(delivery)
         elif rule.pauses:
             self._refused.add(delivery)
         elif held and cause is not Cause.DAMAGED:
@@ -66,7 +67,7 @@ class Breaker:
         policy = self._policy
         pause = (
             self.state is Circuit.TRIAL
-            or self._cuts >= policy.cuts_before_pause
+            or len(self._cut) >= policy.cuts_before_pause
             or len(self._refused) >= policy.refusals_before_pause
             or len(self._held) >= policy.holds_before_pause
         )
@@ -103,6 +104,6 @@ class Breaker:
         self.reason = ""
 
     def _forget(self) -> None:
-        self._cuts = 0
+        self._cut.clear()
         self._refused.clear()
         self._held.clear()

@@ -337,17 +337,24 @@ class Courier:
         """The job a lane may take now. None while the circuit is open, on a pause, and while stopping."""
         if self._stopping or self._paused or self._breaker.state is Circuit.OPEN:
             return None
-        if self._breaker.state is Circuit.TRIAL and self._unsettled:
-            return None
+        if self._breaker.state is Circuit.TRIAL:
+            if self._unsettled:
+                return None
+            # Not again the one it failed with: a poison record would keep all others from their trial.
+            fresh = (job for job in self._ready.upcoming(most) if self._health.fresh(job))
+            return next(fresh, self._ready.first(most))
         return self._ready.first(most)
 
     def in_sight(self, most: Priority) -> Sequence[Job]:
         """The jobs a lane might take."""
         return self._ready.upcoming(most) if self.offer(most) is not None else ()
 
-    def hand_over(self) -> Job:
-        """Give the best job away; it is on the wire now."""
-        job = self._ready.pop()
+    def hand_over(self, most: Priority) -> Job:
+        """Give away the job that is on offer; it is on the wire now."""
+        job = self.offer(most)
+        if job is None:
+            raise RuntimeError("a transport took a job that was not on offer")
+        self._ready.remove(job)
         self._on_wire += 1
         self._unsettled += 1
         if len(self._ready) <= self._policy.claim_objects // 2 or self._monitor.state is not LinkState.ONLINE:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from gateway.delivery.breaker import Breaker, Circuit
 from gateway.delivery.classification import POLICY, Cause, Strike
-from gateway.delivery.poison import Suspects
+from gateway.delivery.poison import MAX_SUSPECTS, Suspects
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.delivery.verdict import Held, judge
 from gateway.errors import DeliveryFailure
@@ -37,6 +37,7 @@ class Health:
         self.breaker = Breaker(policy, rng)
         self.monitor = LinkMonitor(name, wall_clock())
         self._suspects = Suspects(policy)
+        self._failed_since: dict[int, None] = {}  # deliveries that failed since one was accepted
         self._name = name
         self._notices = notices
         self._policy = policy
@@ -56,12 +57,17 @@ class Health:
         flowing = self.breaker.state is Circuit.CLOSED
         self._publish(self.monitor.probed(self._wall_clock(), rtt, flowing=flowing))
 
+    def fresh(self, job: Job) -> bool:
+        """Say whether `job` has not failed since the destination last accepted something."""
+        return job.delivery.number not in self._failed_since
+
     def outcome(self, job: Job, outcome: Receipt | DeliveryFailure, seconds: float) -> Settlement:
         """One object came to an end: return what the journal is to say."""
         if isinstance(outcome, DeliveryFailure):
             return self._failed(job, outcome, seconds)
         number = job.delivery.number
         self.breaker.accepted()
+        self._failed_since.clear()
         self._suspects.accepted(number)
         self._publish(self.monitor.passed(self._wall_clock(), job.object.size, seconds))
         self._tell(job, seconds, "accepted", outcome.status, "", syntax=outcome.transfer_syntax_uid)
@@ -70,6 +76,8 @@ class Health:
     def _failed(self, job: Job, trouble: DeliveryFailure, seconds: float) -> Settlement:
         cause = Cause(trouble.cause)
         number = job.delivery.number
+        if len(self._failed_since) < MAX_SUSPECTS:
+            self._failed_since[number] = None
         strike = POLICY[cause].strike
         poisonous = strike is not Strike.NONE and self._suspects.struck(number, strike)
         verdict = judge(

@@ -15,7 +15,7 @@ class Dispatcher(Protocol):
 
     def offer(self, most: Priority) -> Job | None: ...
     def in_sight(self, most: Priority) -> Sequence[Job]: ...
-    def hand_over(self) -> Job: ...
+    def hand_over(self, most: Priority) -> Job: ...
     def on_outcome(self, job: Job, outcome: Receipt | DeliveryFailure, seconds: float) -> None: ...
 
 
@@ -34,7 +34,7 @@ class Lane:
         return self._courier.in_sight(self._most)
 
     def take(self) -> Job:
-        job = self._courier.hand_over()
+        job = self._courier.hand_over(self._most)
         self.taken[job.delivery.number] = job
         return job
 

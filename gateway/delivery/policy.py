@@ -25,7 +25,7 @@ class DeliveryPolicy:
     # The destination as a whole.
     link_backoff: Backoff = field(default_factory=lambda: Backoff(base=1.0, ceiling=60.0))
     rejected_interval: float = 300.0  # A-ASSOCIATE-RJ permanent: somebody has to change a configuration
-    cuts_before_pause: int = 3  # associations cut in a row, with nothing accepted in between
+    cuts_before_pause: int = 3  # different objects under which the association was cut, in a row
     refusals_before_pause: int = 3  # different objects refused as transient (A7xx, 0110) in a row
     holds_before_pause: int = 20  # different objects held in a row: the destination is misconfigured
     pause_backoff: Backoff = field(default_factory=lambda: Backoff(base=30.0, ceiling=900.0))

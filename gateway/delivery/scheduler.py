@@ -67,12 +67,15 @@ class ReadyQueue(Generic[J]):
         """Return the best job, unless its priority is below `most`."""
         return self._heap[0][-1] if self._heap and self._heap[0][0] <= most else None
 
-    def pop(self) -> J:
-        """Take the best job out."""
-        job = heapq.heappop(self._heap)[-1]
+    def remove(self, job: J) -> None:
+        """Take `job` out; for the best one that is quick."""
+        if self._heap[0][-1] is job:
+            heapq.heappop(self._heap)
+        else:
+            self._heap = [entry for entry in self._heap if entry[-1] is not job]
+            heapq.heapify(self._heap)
         self.bytes -= job.object.size
         self.records -= job.delivery.priority is Priority.RECORD
-        return job
 
     def upcoming(self, most: Priority = Priority.BULK) -> Sequence[J]:
         """The jobs of at least priority `most`, best first."""
@@ -99,8 +102,8 @@ def plan_claim(
     ready: int, ready_bytes: int, records: int, policy: DeliveryPolicy, *, trial: bool
 ) -> Claim | None:
     """Say what to claim, given what is claimed already; None when that is enough for now."""
-    if trial:  # one object will tell
-        return Claim(1, policy.claim_bytes, Priority.BULK) if ready == 0 else None
+    if trial and ready:  # one of these will tell
+        return None
     if ready <= policy.claim_objects // 2 and ready_bytes < policy.claim_bytes:
         return Claim(policy.claim_objects - ready, policy.claim_bytes - ready_bytes, Priority.BULK)
     if records < policy.claim_objects:

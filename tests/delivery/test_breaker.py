@@ -26,8 +26,8 @@ def breaker() -> Breaker:
 
 
 def pause(subject: Breaker, now: float = 0.0) -> None:
-    for _ in range(3):
-        subject.object_failed(now, 1, Cause.ABORTED, "cut", held=False)
+    for number in range(3):
+        subject.object_failed(now, number, Cause.ABORTED, "cut", held=False)
 
 
 def test_a_link_failure_opens_it_until_a_probe_succeeds() -> None:
@@ -69,11 +69,12 @@ def test_a_permanent_rejection_is_retried_at_a_slow_pace() -> None:
 
 
 @pytest.mark.parametrize("cause", [Cause.ABORTED, Cause.LOST, Cause.TIMEOUT, Cause.VIOLATION])
-def test_cuts_in_a_row_pause(cause: Cause) -> None:
+def test_cuts_under_different_objects_in_a_row_pause(cause: Cause) -> None:
     subject = breaker()
-    assert not subject.object_failed(0.0, 1, cause, "cut", held=False)
+    for _ in range(10):
+        assert not subject.object_failed(0.0, 1, cause, "cut", held=False)  # perhaps it is this object
     assert not subject.object_failed(0.0, 2, cause, "cut", held=False)
-    assert subject.object_failed(0.0, 1, cause, "cut", held=False)
+    assert subject.object_failed(0.0, 3, cause, "cut", held=False)
     assert subject.state is Circuit.OPEN
     assert subject.next_probe is not None
     assert 27.0 <= subject.next_probe <= 33.0

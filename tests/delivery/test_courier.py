@@ -336,3 +336,26 @@ async def test_what_is_on_the_wire_at_a_crash_is_sent_again(tmp_path: Path) -> N
     async with couriering(tmp_path, ScriptedTransport(gate=open_gate())) as again:
         again.spool.entries.update(running.spool.entries)
         await again.spool.until(lambda: again.spool.states() == [ACCEPTED])
+
+
+async def test_a_poison_record_does_not_keep_others_from_their_trial(tmp_path: Path) -> None:
+    """After a pause the head of the queue is again the record it failed with; an image is tried instead."""
+    down = [True]
+
+    def answer(job: Job) -> Receipt | DeliveryFailure:
+        if job.delivery.number <= 3 or down[0]:
+            return failure(Cause.ABORTED, "the peer aborted")
+        return accepted(job)
+
+    policy = replace(QUICK, object_backoff=Backoff(0.001, 0.001), poison_aborts=1000)
+    transport = ScriptedTransport(answer, gate=open_gate())
+    async with couriering(tmp_path, transport, policy=policy) as running:
+        for _ in range(3):
+            await running.spool.add("oncology", priority=Priority.RECORD)
+        async with asyncio.timeout(10):
+            while transport.probes < 2:
+                await asyncio.to_thread(lambda: None)
+        down.clear()
+        down.append(False)
+        await running.spool.add("oncology")
+        await running.spool.until(lambda: running.spool.state(4) is ACCEPTED)

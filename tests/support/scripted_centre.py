@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import socket
 import ssl
 import threading
 from collections import Counter
@@ -113,6 +115,10 @@ class Centre:
     def stop(self) -> None:
         if self._server is not None:
             self._end.set()
+            for connection in self._sockets:
+                # A thread in the middle of a PDU would wait for the test, which waits for us.
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
             self._server.shutdown()
             self._server = None
             for association in self._threads:
