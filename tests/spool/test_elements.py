@@ -23,7 +23,7 @@ def test_every_element_is_found(syntax: str) -> None:
     found = Reader().read(encode(dataset, syntax), ENCODINGS[syntax])
     assert list(found) == [int(element.tag) for element in dataset]
     assert found[0x00100010].value == b"Phantom^Water "
-    beams = Reader().items(found[0x30080021], 0)
+    beams = Reader().items(found[int(dataset["TreatmentSessionBeamSequence"].tag)], 0)
     assert [beam[0x300A00C2].value for beam in beams] == [b"AP", b"AP"]
 
 
