@@ -32,7 +32,9 @@ class AETitle(str):
         if not text:
             raise ValueError("an AE title needs at least one character that is not a space")
         if not _AE_TITLE.fullmatch(text):
-            raise ValueError(f"not an AE title (1-16 printable ASCII characters, no backslash): {text[:40]!r}")
+            raise ValueError(
+                f"not an AE title (1-16 printable ASCII characters, no backslash): {text[:40]!r}"
+            )
         return cls(text)
 
 

@@ -158,6 +158,5 @@ class Notices:
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(notice)
-            except Exception:
-                # A broken log or metrics sink must never cost a treatment record.
+            except Exception:  # noqa: BLE001 - a broken log or metrics sink must never cost a treatment record
                 _log.exception("a subscriber failed on %s", type(notice).__name__)
