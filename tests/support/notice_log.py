@@ -28,9 +28,7 @@ class NoticeLog:
         """Return every notice of a kind so far."""
         return [notice for notice in self.all if isinstance(notice, kind)]
 
-    async def wait(
-        self, kind: type[N], matches: Callable[[N], bool] = lambda notice: True
-    ) -> N:
+    async def wait(self, kind: type[N], matches: Callable[[N], bool] = lambda notice: True) -> N:
         """Return the first notice of `kind` that matches, waiting for it if need be."""
         return (await self.wait_count(kind, 1, matches))[0]
 
