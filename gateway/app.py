@@ -17,9 +17,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from gateway import __version__, settings, systemd
 from gateway.config.schema import Config
@@ -70,7 +71,7 @@ class Gateway:
         self.metrics: Metrics
         self._inherited = inherited or {}
         self._cleanup = contextlib.AsyncExitStack()
-        self._core: list[asyncio.Task[None]] = []
+        self._core: list[asyncio.Future[None]] = []
 
     async def start(self) -> None:
         """Build everything and begin to work. Raises GatewayError, with nothing left running."""
@@ -81,6 +82,7 @@ class Gateway:
     async def _start(self, undo: contextlib.AsyncExitStack) -> None:
         config = self.config
         loop = asyncio.get_running_loop()
+        self._watch_for_defects(loop)
 
         # Those who only look on come first, so that they see everything.
         self.metrics = Metrics(self.notices)
@@ -163,7 +165,7 @@ class Gateway:
         done, _ = await asyncio.wait(self._core, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             await task
-        raise GatewayError(f"the {done.pop().get_name()} task ended by itself")
+        raise GatewayError("a core task ended by itself")
 
     async def stop(self) -> None:
         """Take nothing new, let what is under way come to its end, and let go of everything."""
@@ -187,9 +189,22 @@ class Gateway:
 
         return transport
 
-    def _run_core(self, name: str, work: object) -> None:
-        self._core.append(asyncio.ensure_future(work))  # type: ignore[call-overload]
-        self._core[-1].set_name(name)
+    def _run_core(self, name: str, work: Coroutine[object, object, None]) -> None:
+        self._core.append(asyncio.create_task(work, name=name))
+
+    def _watch_for_defects(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let an exception that nobody expected end the process: recovery is safer than half a gateway."""
+        defect: asyncio.Future[None] = loop.create_future()
+
+        def handler(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+            loop.default_exception_handler(context)
+            error = context.get("exception")
+            # The operating system's errors concern one connection or file, and whoever used it was told.
+            if isinstance(error, Exception) and not isinstance(error, OSError) and not defect.done():
+                defect.set_exception(error)
+
+        loop.set_exception_handler(handler)
+        self._core.append(defect)
 
     async def _end_core(self) -> None:
         for task in self._core:
@@ -288,7 +303,7 @@ def run(config: Config) -> int:
     except GatewayError as error:
         _log.critical("the gateway ends: %s", error)
         return 1
-    except ExceptionGroup as group:
-        _log.critical("the gateway ends on a defect, please report it", exc_info=group)
+    except Exception:  # noqa: BLE001 - the last line of defence: told in full, and the process ends
+        _log.critical("the gateway ends on a defect, please report it", exc_info=True)
         return 1
     return 0

@@ -140,6 +140,29 @@ async def test_a_journal_that_cannot_be_trusted_ends_the_gateway(
     await gateway.stop()
 
 
+async def test_a_defect_anywhere_on_the_loop_ends_the_gateway(configure: Configure) -> None:
+    gateway = Gateway(configure())
+    await gateway.start()
+    loop = asyncio.get_running_loop()
+    loop.call_soon(lambda: {}["a defect"])
+    with pytest.raises(KeyError, match="a defect"):
+        await asyncio.wait_for(gateway.wait(), 5)
+    await gateway.stop()
+
+
+async def test_an_error_of_the_operating_system_ends_nothing(configure: Configure) -> None:
+    gateway = Gateway(configure())
+    await gateway.start()
+    loop = asyncio.get_running_loop()
+    loop.call_exception_handler({"message": "a connection broke", "exception": ConnectionResetError()})
+    loop.call_exception_handler({"message": "something was slow"})
+    waiting = asyncio.ensure_future(gateway.wait())
+    assert await asyncio.to_thread(echo, gateway.listeners[0].port) == 0x0000
+    assert not waiting.done()
+    waiting.cancel()
+    await gateway.stop()
+
+
 async def test_objects_for_a_destination_that_is_gone_are_told(configure: Configure, tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "state"
     folder.mkdir(parents=True)
