@@ -140,7 +140,10 @@ class _Gateway(Subject):
             port = self._centre.port
         # Test settings shorten retries only; with a centre that is up, or paused, they play no part.
         self._gateway = GatewayProcess(
-            self.directory / "gateway", peers=[peer("centre", AE_TITLE, port)], env=self.env
+            self.directory / "gateway",
+            peers=[peer("centre", AE_TITLE, port)],
+            env=self.env,
+            log=self.directory / "gateway.log",
         ).launch()
         self.port = self._gateway.port
         if not self.delivering:

@@ -90,6 +90,7 @@ class GatewayProcess:
         sections: Mapping[str, Toml] | None = None,
         state_dir: Path | None = None,
         env: Mapping[str, str] | None = None,
+        log: Path | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
@@ -98,6 +99,7 @@ class GatewayProcess:
         self.config = directory / "gateway.toml"
         self.socket = directory / "operator.sock"
         self._env = dict(env or {})
+        self._log = log
         self.program: Program | None = None
         self.events: list[tuple[str, Any]] = []
         self._news = threading.Condition()
@@ -131,6 +133,7 @@ class GatewayProcess:
                 [sys.executable, "-m", "gateway.cli", "run", "--config", self.config],
                 env={"PYTHONUNBUFFERED": "1", **self._env, "NOTIFY_SOCKET": str(path)},
                 cwd=_REPOSITORY,
+                log=self._log,
             )
             deadline = time.monotonic() + 60
             while True:

@@ -31,12 +31,15 @@ class Program:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         stdin: bool = False,
+        log: Path | None = None,
     ) -> None:
+        """Start `command`. With `log`, output goes to that file, at no cost to us; do not wait for lines."""
         self.command = [str(part) for part in command]
+        self._log = log.open("wb") if log is not None else None
         self._process = subprocess.Popen(
             self.command,
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=self._log or subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(env or {})},
             cwd=cwd,
@@ -60,13 +63,13 @@ class Program:
     @property
     def output(self) -> str:
         """Everything said so far."""
+        if self._log is not None:
+            return Path(self._log.name).read_text(errors="replace")
         with self._said:
             return "\n".join(self._lines)
 
     def _read(self) -> None:
-        stream = self._process.stdout
-        assert stream is not None
-        for raw in stream:
+        for raw in self._process.stdout or ():
             with self._said:
                 self._lines.append(raw.decode("utf-8", "replace").rstrip("\r\n"))
                 self._said.notify_all()
@@ -152,7 +155,7 @@ class Program:
 
     def _close(self) -> None:
         self._reader.join(5)
-        for stream in (self._process.stdin, self._process.stdout):
+        for stream in (self._process.stdin, self._process.stdout, self._log):
             if stream is not None:
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()
