@@ -167,9 +167,10 @@ async def test_a_defect_in_a_transport_ends_the_run(tmp_path: Path) -> None:
 
 async def test_what_is_claimed_ahead_is_bounded(tmp_path: Path) -> None:
     policy = replace(QUICK, claim_objects=8, claim_bytes=100_000)
-    async with couriering(tmp_path, ScriptedTransport(), policy=policy, lanes=1) as running:
+    async with couriering(tmp_path, ScriptedTransport(), policy=policy, lanes=1, paused=True) as running:
         for _ in range(60):
             await running.spool.add("oncology", priority=Priority.BULK)
+        running.courier.resume()
         await running.transport.taken.wait()
         await running.spool.until(lambda: running.spool.states().count(SENDING) >= 8)
         for _ in range(100):
@@ -182,9 +183,10 @@ async def test_what_is_claimed_ahead_is_bounded(tmp_path: Path) -> None:
 
 async def test_bytes_claimed_ahead_are_bounded(tmp_path: Path) -> None:
     policy = replace(QUICK, claim_objects=16, claim_bytes=30_000)
-    async with couriering(tmp_path, ScriptedTransport(), policy=policy, lanes=1) as running:
+    async with couriering(tmp_path, ScriptedTransport(), policy=policy, lanes=1, paused=True) as running:
         for _ in range(20):
             await running.spool.add("oncology", data=bytes(10_000))
+        running.courier.resume()
         await running.transport.taken.wait()
         for _ in range(100):
             await asyncio.to_thread(lambda: None)
@@ -359,3 +361,35 @@ async def test_a_poison_record_does_not_keep_others_from_their_trial(tmp_path: P
         down.append(False)
         await running.spool.add("oncology")
         await running.spool.until(lambda: running.spool.state(4) is ACCEPTED)
+
+
+@pytest.mark.parametrize("hold", [3600.0, 0.0])
+async def test_a_peer_that_takes_one_association_is_not_asked_for_more_for_a_while(
+    tmp_path: Path, hold: float
+) -> None:
+    class OneAtATime(ScriptedTransport):
+        refused = 0
+
+        async def send(self, work: Work) -> None:
+            if self.sending:
+                self.refused += 1
+                raise failure(Cause.REJECTED_TRANSIENT, "local limit exceeded")
+            await super().send(work)
+
+    transport = OneAtATime()
+    policy = replace(QUICK, lane_cap_hold=hold)
+    async with couriering(tmp_path, transport, policy=policy, paused=True) as running:
+        for _ in range(40):
+            await running.spool.add("oncology")
+        running.courier.resume()
+        await transport.taken.wait()
+        async with asyncio.timeout(10):
+            while transport.refused < (1 if hold else 10):
+                await asyncio.to_thread(lambda: None)
+        for _ in range(200):
+            running.courier.work_arrived()
+            await asyncio.to_thread(lambda: None)
+        transport.gate.set()
+        await running.spool.until(lambda: set(running.spool.states()) == {ACCEPTED})
+        assert transport.probes == 0
+        assert transport.refused <= 3 or not hold  # those asked for together
