@@ -11,6 +11,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE
 
 from gateway.demo.ledger import Answer
+from gateway.demo.reactor import reactor_at_rest
 from gateway.demo.synthetic import SyntheticObject
 
 AE_TITLE = "LINAC1"
@@ -51,11 +52,12 @@ class Console:
         if not association.is_established:
             raise ConsoleError(f"no association with {self._called_ae} on port {self._port}")
         try:
-            for thing in objects:
-                answer = self._send(association, thing)
-                answered(answer)
-                if answer.status is None or self._stopped.wait(self._pause):
-                    return
+            with reactor_at_rest(association):
+                for thing in objects:
+                    answer = self._send(association, thing)
+                    answered(answer)
+                    if answer.status is None or self._stopped.wait(self._pause):
+                        return
         finally:
             if association.is_established:
                 association.release()

@@ -15,6 +15,7 @@ from gateway.association.errors import AssociateRejectedError, ConnectFailed
 from gateway.association.requestor import RequestorAssociation, open_association
 from gateway.association.sources import file_source
 from gateway.association.tls import client_context
+from gateway.demo.reactor import reactor_at_rest
 from gateway.dicom.negotiation import ProposedContext
 from gateway.model import AETitle, Instance, Peer, TlsMaterial
 from gateway.notices import AssociationClosed, AssociationOpened, ConnectionRefused, ObjectStored
@@ -139,8 +140,9 @@ async def test_a_pynetdicom_scu_is_content(files: list[Path]) -> None:
             ae.add_requested_context(one.sop_class_uid, one.transfer_syntax_uid)
         association = ae.associate("127.0.0.1", port, ae_title="ARIA")
         assert association.is_established
-        answers = [association.send_c_echo()]
-        answers += [association.send_c_store(str(path)) for path in files]
+        with reactor_at_rest(association):
+            answers = [association.send_c_echo()]
+            answers += [association.send_c_store(str(path)) for path in files]
         association.release()
         return [answer.Status for answer in answers]
 

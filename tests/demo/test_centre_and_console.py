@@ -18,6 +18,7 @@ from gateway.demo.console import Console, ConsoleError
 from gateway.demo.ledger import Answer, Arrival, Ledger
 from gateway.demo.link import Link
 from gateway.demo.pki import Authority
+from gateway.demo.reactor import reactor_at_rest
 from gateway.demo.synthetic import Sizes, SyntheticObject, Treatment
 
 SMALL = Sizes(cbct_slices=2, matrix=64, image_rows=64, image_columns=64)
@@ -39,7 +40,8 @@ def send_over_tls(port: int, context: ssl.SSLContext) -> list[int]:
         entity.add_requested_context(sop_class, "1.2.840.10008.1.2.1")
     association = entity.associate("127.0.0.1", port, ae_title=AE_TITLE, tls_args=(context, "localhost"))
     assert association.is_established
-    answers = [association.send_c_store(thing.data_set()).Status for thing in objects()]
+    with reactor_at_rest(association):
+        answers = [association.send_c_store(thing.data_set()).Status for thing in objects()]
     association.release()
     return answers
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gateway.demo.reactor import reactor_at_rest
 from tests.support import dcmtk, objects
 
 _UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
@@ -54,10 +55,11 @@ def pynetdicom(port: int, called: str, files: Sequence[Path]) -> list[Path]:
         if not association.is_established:
             raise NotSent("no association")
         try:
-            for path in files:
-                answer = association.send_c_store(path)
-                if answer.get("Status") != 0x0000:
-                    raise NotSent(f"{path.name}: {answer}")
+            with reactor_at_rest(association):
+                for path in files:
+                    answer = association.send_c_store(path)
+                    if answer.get("Status") != 0x0000:
+                        raise NotSent(f"{path.name}: {answer}")
         finally:
             association.release()
     finally:
