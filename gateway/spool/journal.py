@@ -268,7 +268,8 @@ class Journal:
         try:
             _, wal, moved = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         except sqlite3.Error as error:
-            self._fail([], error)
+            if not _is_full(error):  # the WAL has it all: when there is room again this is made up for
+                self._fail([], error)
             return
         self._wal_pages = max(0, wal - moved)
 
@@ -286,7 +287,7 @@ class Journal:
     def _fail(self, requests: list[Request[Any]], error: sqlite3.Error) -> None:
         """Answer everyone with a failure, then make sure of the database again, or give up."""
         self._failures += 1
-        full = (getattr(error, "sqlite_errorcode", 0) & 0xFF) == sqlite3.SQLITE_FULL
+        full = _is_full(error)
         words = "the disk is full" if full else f"the journal could not be written: {error}"
         batch = _refusal(requests, NoRoom(words) if full else SpoolFailure(words))
         code = "spool.full" if full else "spool.journal"
@@ -338,6 +339,10 @@ class Journal:
         self._around.release_readers()
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
+
+
+def _is_full(error: sqlite3.Error) -> bool:
+    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) == sqlite3.SQLITE_FULL
 
 
 def _refusal(requests: list[Request[Any]], failure: GatewayError) -> Batch:

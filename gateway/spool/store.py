@@ -31,11 +31,9 @@ class Store:
         self._spares: deque[int] = deque()
 
     def create(self) -> None:
-        """Create the root if it is not there."""
+        """Create the root if it is not there. Its name is made durable with that of the journal."""
         with contextlib.suppress(FileExistsError):
             self._files.make_directory(self._root)
-        # Also when it was there: it may have been made just before a crash.
-        self._files.sync_directory(self._root.parent)
 
     def number_from(self, first_free: int) -> None:
         """Give new files numbers from `first_free` on."""

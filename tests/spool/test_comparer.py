@@ -107,11 +107,12 @@ async def test_it_is_taken_up_after_a_restart(
     spool = open_spool()
     await store(spool, encode(a_record(), EXPLICIT), syntax=EXPLICIT)
     await store(spool, encode(a_record(), IMPLICIT), syntax=IMPLICIT)
+    assert (2, "oncology", DeliveryState.HELD, CAUSE_CHECKING) in await states(spool)
     await spool.close()
     nobody_compares.undo()
     spool = open_spool()
     assert spool.recovery.checks == 1
-    assert (2, "oncology", DeliveryState.HELD, CAUSE_CHECKING) in await states(spool)
+    await spool.summary()
     await compared(spool)
     assert (2, "oncology", DeliveryState.DISCARDED, "") in await states(spool)
     await spool.close()

@@ -44,9 +44,12 @@ async def test_names_of_the_journal_are_durable_before_it_is_used(
 ) -> None:
     files = FaultyFiles()
     open_spool(files=files)
-    names = [call for call in files.log if call[0] in ("sync_directory", "commit")]
-    assert names[-1] == ("sync_directory", str(directory))
-    assert ("sync_directory", str(directory.parent)) in files.log
+    made = [("make_directory", str(directory)), ("sync_directory", str(directory.parent))]
+    assert [call for call in files.log if call in made] == made
+    last = len(files.log) - 1 - files.log[::-1].index(("sync_directory", str(directory)))
+    assert ("make_directory", str(directory / "objects")) in files.log[:last]
+    assert ("commit", "") in files.log[:last]
+    assert files.log[last + 1 :] == []
 
 
 async def test_everything_is_there_again(open_spool: OpenSpool) -> None:
