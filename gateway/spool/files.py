@@ -78,6 +78,19 @@ class Files:
         """Append; return how many bytes were taken, which may be fewer than given."""
         return os.write(descriptor, data)
 
+    def fill_empty(self, path: Path, size: int) -> None:
+        """Fill a file that is there and empty with `size` zeros, durably; one with contents is left alone."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            if os.fstat(descriptor).st_size:
+                return
+            zeros = bytes(1 << 20)
+            for offset in range(0, size, len(zeros)):
+                os.pwrite(descriptor, zeros[: size - offset], offset)
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+
     def start_writeback(self, descriptor: int, offset: int, length: int) -> None:
         """Let the disk begin; says nothing about durability, and its errors come out of `sync`."""
         function = _sync_file_range()

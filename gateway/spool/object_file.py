@@ -1,4 +1,4 @@
-"""Writing one object to a file of its own, behind the event loop's back: write, hash, sync, in this order.
+"""Writing one object to a file of its own, behind the event loop's back: write, then sync and hash.
 
 The loop feeds chunks and goes on; one worker at a time takes what has gathered. A large object therefore
 never holds a thread while its peer is slow, and several take turns.
@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.errors import NoRoom, SpoolFailure
 from gateway.spool.files import Files
@@ -44,6 +45,7 @@ class Shop:
     store: Store
     files: Files
     workers: Workers
+    hashers: Workers  # apart: a worker waits for them, and they for nobody
     pending: Pending
 
 
@@ -155,8 +157,12 @@ class ObjectFile:
             for chunk in chunks:
                 self._write(descriptor, chunk)
             if not ending:
+                self._digest(chunks)
                 return None
+            hashed = threading.Event()
+            self._shop.hashers.submit(partial(self._digest, chunks, hashed))
             self._shop.files.sync(descriptor)
+            hashed.wait()  # the disk and a core have worked side by side
             self._open = None
             self._shop.files.close(descriptor)
             return Written(number, self._hash.digest())
@@ -174,7 +180,12 @@ class ObjectFile:
         self._write_all(descriptor, chunk)
         # The disk begins now, so that the sync at the end has little left to wait for.
         self._shop.files.start_writeback(descriptor, offset, len(chunk))
-        self._hash.update(chunk)
+
+    def _digest(self, chunks: list[bytes | bytearray], done: threading.Event | None = None) -> None:
+        for chunk in chunks:
+            self._hash.update(chunk)
+        if done is not None:
+            done.set()
 
     def _write_all(self, descriptor: int, data: bytes | bytearray) -> None:
         view = memoryview(data)

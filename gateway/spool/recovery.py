@@ -31,7 +31,8 @@ from gateway.spool.values import CAUSE_MISSING, MIB, RecoveryReport, SpoolLimits
 JOURNAL = "journal.db"
 OBJECTS = "objects"
 _SLICE = 1000
-_READY_BYTES = 5 * MIB
+WAL_READY = 33 * MIB
+"""The WAL at its longest (journal.WAL_PAGES_MAX frames), about."""
 _NAMED = 100
 """Missing objects that are named one by one; all of them are held."""
 
@@ -79,18 +80,20 @@ def make_names_durable(files: Files, directory: Path, db: sqlite3.Connection) ->
 
 
 def make_wal_ready(files: Files, directory: Path, db: sqlite3.Connection, limits: SpoolLimits) -> None:
-    """Let the WAL have its blocks before the first object comes.
+    """Fill the WAL with zeros, up to the size it may have, before the first object comes.
 
-    A commit into blocks that the file has already is a sync of data alone; one that makes the file longer
-    has the filesystem commit its own journal too, which costs half as much again, and far more on a card.
+    A commit into blocks that the file has already, and that were written before, is a sync of data alone.
+    One that makes the file longer (or writes to blocks that were only reserved) has the filesystem commit
+    its own journal too, which takes half as long again. Zeros are no WAL: SQLite sees an empty one, and
+    after a crash reads as far as the frames that it wrote itself are valid.
     """
-    if files.disk(directory).free < 2 * (limits.reserve_bytes + limits.floor_bytes):
-        return
-    db.execute("BEGIN IMMEDIATE")
-    db.execute("INSERT INTO inline (object, data) VALUES (-1, zeroblob(?))", (_READY_BYTES,))
-    db.execute("DELETE FROM inline WHERE object = -1")
-    db.execute("COMMIT")
-    db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    wal = directory / f"{JOURNAL}-wal"
+    if files.disk(directory).free < 2 * (limits.reserve_bytes + limits.floor_bytes) + 16 * WAL_READY:
+        return  # on a small disk the room is worth more than the time
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    # Nothing depends on it: whatever the disk has against it, the next object will hear.
+    with contextlib.suppress(OSError):
+        files.fill_empty(wal, WAL_READY)
 
 
 def recover(

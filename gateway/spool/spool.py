@@ -44,6 +44,7 @@ T = TypeVar("T")
 
 _LOCK = "lock"
 _HELD_SLICE = 200
+_HASH_THREADS = 2  # hashing needs a core each, and small boards have few
 
 
 class Spool:
@@ -115,6 +116,7 @@ class Spool:
         self._side = LoopSide(notices, ledger, self._compare)
         self._reader = Reader(directory / JOURNAL, files)
         self._file_workers = Workers(limits.file_threads, "spool-file", self._side.defect)
+        self._hash_workers = Workers(_HASH_THREADS, "spool-hash", self._side.defect)
         self._read_workers = Workers(1, "spool-read", self._side.defect)
         self._journal = Journal(recovered.db, directory, files, limits, wall_clock, self)
         self._comparer = Comparer(
@@ -122,7 +124,7 @@ class Spool:
         )
         self._intake = Intake(
             journal=self._journal,
-            shop=Shop(store, files, self._file_workers, Pending()),
+            shop=Shop(store, files, self._file_workers, self._hash_workers, Pending()),
             ledger=ledger,
             limits=limits,
             wall_clock=wall_clock,
@@ -144,6 +146,7 @@ class Spool:
     def _close(self) -> None:
         self._comparer.close()
         self._file_workers.close()
+        self._hash_workers.close()
         self._journal.close()
         self._read_workers.close()
         self._reader.release()

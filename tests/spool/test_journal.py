@@ -11,7 +11,7 @@ import pytest
 
 from gateway.errors import LocalError, NoRoom, SpoolFailure
 from gateway.model import DeliveryState
-from gateway.spool import PutBack, Spool, journal
+from gateway.spool import PutBack, Spool, journal, recovery
 from gateway.spool.journal import MAX_BATCH, MAX_FAILURES
 from gateway.spool.transaction import Transaction
 from tests.support.spooling import (
@@ -182,10 +182,12 @@ async def test_close_ends_the_watch(spool: Spool) -> None:
 
 
 async def test_the_wal_is_written_back_and_stays_bounded(
-    spool: Spool, directory: Path, monkeypatch: pytest.MonkeyPatch
+    open_spool: OpenSpool, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(recovery, "WAL_READY", 4096)
     monkeypatch.setattr(journal, "WAL_PAGES_MAX", 2000)
     monkeypatch.setattr(journal, "IDLE_SECONDS", 3600.0)
+    spool = open_spool()
     for number in range(700):
         await store(spool, content(number, 40_000), number)
     assert (directory / "journal.db-wal").stat().st_size < 3 * 2000 * 4096
