@@ -15,6 +15,7 @@ import enum
 import fcntl
 import socket
 import struct
+import sys
 import termios
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,11 @@ from gateway.dicom.events import Event
 from gateway.dicom.upper_layer import Role, UpperLayer
 
 _NEVER = float("inf")
+
+# CVE-2024-12254: before 3.12.9 and 3.13.2, asyncio's writelines() buffers without end and never pauses us.
+_WRITELINES_PAUSES = not (
+    (3, 12) <= sys.version_info < (3, 12, 9) or (3, 13) <= sys.version_info < (3, 13, 2)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +208,7 @@ class Stream(asyncio.BufferedProtocol):
                 transport.write(output[0])
             else:
                 self.bytes_out += sum(map(len, output))
-                transport.writelines(output)
+                _write_all(transport, output)
         if layer.artim_wanted:
             if self._artim_since is None:
                 self._artim_since = self._clock()
@@ -347,3 +353,11 @@ class Stream(asyncio.BufferedProtocol):
             return 0
         waiting = fcntl.ioctl(self._fileno, termios.TIOCOUTQ, b"\0\0\0\0")
         return self._transport.get_write_buffer_size() + int(struct.unpack("i", waiting)[0])
+
+
+def _write_all(transport: asyncio.Transport, output: Sequence[bytes | bytearray | memoryview]) -> None:
+    """Hand over `output` in order and at once; the transport pauses us when it has too much."""
+    if _WRITELINES_PAUSES:
+        transport.writelines(output)
+    else:
+        transport.write(b"".join(output))  # as Python 3.11 does
