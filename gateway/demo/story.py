@@ -233,6 +233,7 @@ class _Story:
         self._chapter(3, "The link is back", "Treatment records first, then images, then the CBCT.")
         link.restore()
         await self._until("everything had arrived", self._ledger.settled)
+        await self._look(daemon, link)  # what was seen last may be from before the last object came
         await self._until("the gateway had every answer", self._nothing_waits)
         self._chapter(
             4, "The end", "Everything that the console sent is compared with what the centre holds."

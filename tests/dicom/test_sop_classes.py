@@ -22,7 +22,9 @@ from gateway.model import Priority
 
 
 def test_every_storage_class_of_pynetdicom_is_one() -> None:
-    assert set(sop_class._STORAGE_CLASSES.values()) <= STORAGE_CLASSES
+    # Whoever uses pynetdicom in this process may have added private ones to its table.
+    known = {uid for uid in sop_class._STORAGE_CLASSES.values() if uid.startswith("1.2.840.10008.")}
+    assert known <= STORAGE_CLASSES
     assert all(is_storage(uid) for uid in STORAGE_CLASSES)
 
 
