@@ -132,7 +132,7 @@ def _inflate(data: bytes, limit: int) -> bytes:
         inflated = inflater.decompress(data, limit)
     except zlib.error:
         raise Unreadable("its deflated data are damaged") from None
-    if inflater.unconsumed_tail or not inflater.eof:
+    if not inflater.eof:
         raise Unreadable("its deflated data are cut short or too large")
     return inflated
 

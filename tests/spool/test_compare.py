@@ -147,6 +147,12 @@ def test_what_expands_too_far_is_not_compared() -> None:
     assert "too large" in found
 
 
+def test_pixels_that_would_expand_too_far_are_not_decoded() -> None:
+    image = an_image()
+    image.Rows = image.Columns = 60_000
+    assert "too large" in compare(copy(image, EXPLICIT), copy(image, RLE))
+
+
 def test_nesting_is_bounded() -> None:
     dataset = a_record()
     for _ in range(200):

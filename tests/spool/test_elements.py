@@ -57,6 +57,12 @@ def test_what_is_not_well_formed_is_refused(data: bytes, words: str) -> None:
         Reader().read(data, LITTLE)
 
 
+def test_nesting_without_lengths_is_bounded() -> None:
+    level = b"\x09\x00\x10\x10SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    with pytest.raises(Unreadable, match="nested"):
+        Reader().read(level * 5000, LITTLE)
+
+
 @settings(max_examples=500, deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(sorted(ENCODINGS)))
 def test_any_bytes_are_read_or_refused(data: bytes, syntax: str) -> None:

@@ -159,6 +159,8 @@ async def test_what_is_too_large_to_compare_is_a_conflict_at_once(open_spool: Op
     spool = open_spool(limits=SpoolLimits(max_compare_bytes=SMALL - 1))
     await store(spool, content(1, size), syntax=EXPLICIT)
     assert (await store(spool, content(2, size), syntax=IMPLICIT)).outcome == "conflict"
+    await store(spool, content(1, 10), 2, syntax=EXPLICIT)
+    assert (await store(spool, content(2, size), 2, syntax=IMPLICIT)).outcome == "conflict"
 
 
 async def test_another_syntax_of_what_is_deleted_is_a_conflict(spool: Spool, size: int) -> None:

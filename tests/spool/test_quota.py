@@ -90,6 +90,8 @@ def test_the_quota_counts_what_is_kept_and_what_arrives() -> None:
     assert room.room(Priority.RECORD) == 20 * MIB
     room.close(promise, 20 * MIB)
     assert room.room(Priority.RECORD) == 20 * MIB
+    room.refresh(Disk(10_000 * MIB, 10_000 * MIB, None), 5 * MIB)
+    assert room.room(Priority.RECORD) == 95 * MIB
 
 
 def test_a_quota_below_the_reserve_still_lets_images_in() -> None:

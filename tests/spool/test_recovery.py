@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import SpoolFailure
+from gateway.errors import LocalError, SpoolFailure
 from gateway.model import DeliveryState
 from gateway.spool import Accepted, Spool
 from gateway.spool.schema import MIGRATIONS
@@ -146,6 +146,8 @@ async def test_a_missing_file_holds_what_was_not_delivered(
     with pytest.raises(SpoolFailure):
         spool.open_data(1)
     assert await spool.retry_held() == 0
+    with pytest.raises(LocalError, match="not here any more"):
+        await spool.release(1)
     await spool.close()
     spool = open_spool()
     assert spool.recovery.missing == ()

@@ -106,6 +106,19 @@ async def test_numbers_are_never_used_twice(open_spool: OpenSpool) -> None:
         await spool.close()
 
 
+async def test_the_newest_numbers_outlive_all_history(open_spool: OpenSpool) -> None:
+    """The newest delivery may belong to an older object: both carry the number after them."""
+    spool = open_spool(limits=SpoolLimits(history_rows=0, history_seconds=0, retention_seconds=0))
+    await store(spool, content(1, 10), 1)
+    await store(spool, content(2, 10), 2)
+    await store(spool, content(1, 10), 1, to=("archive",))
+    await deliver(spool)
+    await deliver(spool, "archive")
+    await spool.expire(NOW * 10)
+    assert (await store(spool, content(3, 10), 3)).number == 3
+    assert (await spool.list_deliveries())[-1].delivery.number == 4
+
+
 async def test_a_file_that_cannot_be_removed_is_removed_at_the_next_start(
     open_spool: OpenSpool, directory: Path
 ) -> None:
