@@ -67,6 +67,14 @@ async def test_short_writes_are_continued(spool: Spool, files: FaultyFiles) -> N
         assert reader.read(LARGE) == content(1, LARGE)
 
 
+async def test_a_disk_that_takes_nothing_is_a_failing_disk(
+    spool: Spool, files: FaultyFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "write", lambda descriptor, data: 0)
+    with pytest.raises(SpoolFailure):
+        await store(spool, content(1, LARGE))
+
+
 async def test_what_is_given_may_change_afterwards(spool: Spool) -> None:
     incoming = spool.receive(an_instance(), an_origin(), Priority.IMAGE, ["oncology"])
     buffer = bytearray(1000)

@@ -102,6 +102,20 @@ async def test_a_destination_that_was_rolled_back_is_numbered_anew(
     assert [row.delivery.destination for row in rows] == ["second", "first"]
 
 
+async def test_readers_do_not_keep_a_failed_database_open(spool: Spool, files: FaultyFiles) -> None:
+    """SQLite begins anew only when the last connection is gone."""
+    await store(spool, content(1, SMALL), 1)
+    await spool.show(1)
+    assert spool._reader._db is not None
+    files.commit_error = disk_error()
+    with pytest.raises(SpoolFailure):
+        await store(spool, content(2, SMALL), 2)
+    files.mend()
+    await store(spool, content(2, SMALL), 2)
+    assert spool._reader._db is None
+    assert (await spool.show(2)).object.number == 2
+
+
 async def test_an_idle_journal_sleeps(spool: Spool) -> None:
     await store(spool, content(1, SMALL))
     assert spool._journal._patience() is None
