@@ -170,3 +170,19 @@ async def test_bytes_that_cannot_be_read_are_a_conflict(
     await compared(spool)
     assert (2, "oncology", DeliveryState.HELD, CAUSE_CONFLICT) in await states(spool)
     assert "not compared" in (await spool.show(2)).delivery.reason
+
+
+async def test_a_twin_that_was_given_up_meanwhile_is_none(
+    spool: Spool, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the comparison and its conclusion a person may discard the first: nobody would deliver it."""
+    await store(spool, encode(a_record(), EXPLICIT), syntax=EXPLICIT)
+    with monkeypatch.context() as patch:
+        patch.setattr(Comparer, "take", lambda self, numbers: None)
+        await store(spool, encode(a_record(), IMPLICIT), syntax=IMPLICIT)
+    await spool.discard(1, "given up")
+    monkeypatch.setattr(Comparer, "_find_twin", lambda self, number: (1, ""))
+    spool._comparer.take([2])
+    await compared(spool)
+    assert (2, "oncology", DeliveryState.HELD, CAUSE_CONFLICT) in await states(spool)
+    assert heard.alarms() == ["spool.conflict"]
