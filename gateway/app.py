@@ -193,14 +193,23 @@ class Gateway:
         self._core.append(asyncio.create_task(work, name=name))
 
     def _watch_for_defects(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let an exception that nobody expected end the process: recovery is safer than half a gateway."""
+        """Let an exception that nobody expected end the process: recovery is safer than half a gateway.
+
+        Except in what belongs to one connection: that connection is aborted, and no peer, however strange,
+        can end the gateway for the others.
+        """
         defect: asyncio.Future[None] = loop.create_future()
 
         def handler(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-            loop.default_exception_handler(context)
             error = context.get("exception")
+            _log.error("unexpected: %s", context.get("message"), exc_info=error)
             # The operating system's errors concern one connection or file, and whoever used it was told.
-            if isinstance(error, Exception) and not isinstance(error, OSError) and not defect.done():
+            if not isinstance(error, Exception) or isinstance(error, OSError):
+                return
+            if context.get("protocol") is not None:
+                what = f"an association ended on a defect of the gateway ({type(error).__name__})"
+                self.notices.publish(Alarm("defect", f"{what}; please report it, with the log"))
+            elif not defect.done():
                 defect.set_exception(error)
 
         loop.set_exception_handler(handler)

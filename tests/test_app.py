@@ -163,6 +163,21 @@ async def test_an_error_of_the_operating_system_ends_nothing(configure: Configur
     await gateway.stop()
 
 
+async def test_a_defect_in_one_association_ends_that_and_is_told(configure: Configure) -> None:
+    gateway = Gateway(configure())
+    alarms: list[Alarm] = []
+    gateway.notices.subscribe(lambda notice: alarms.append(notice) if isinstance(notice, Alarm) else None)
+    await gateway.start()
+    loop = asyncio.get_running_loop()
+    loop.call_exception_handler({"message": "strange", "exception": KeyError("x"), "protocol": object()})
+    waiting = asyncio.ensure_future(gateway.wait())
+    assert await asyncio.to_thread(echo, gateway.listeners[0].port) == 0x0000
+    assert not waiting.done()
+    assert [alarm.code for alarm in alarms] == ["defect"]
+    waiting.cancel()
+    await gateway.stop()
+
+
 async def test_objects_for_a_destination_that_is_gone_are_told(configure: Configure, tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "state"
     folder.mkdir(parents=True)

@@ -206,7 +206,8 @@ class InboundAssociation(Association):
         # A response may still be sent after the peer asked for release (AR-7), and the peer needs it.
         if self._release_waits and not self._performing and self._ended is None:
             self._end(RELEASED, "released by the peer")
-            self.layer.release_response()
+            if self.layer.can_answer_release:  # what came with the request may have ended it already
+                self.layer.release_response()
             self.stream.flush()
 
     # --- requests ------------------------------------------------------------------------------------
@@ -297,8 +298,14 @@ class InboundAssociation(Association):
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self.abort("aborted here: internal error")
-            context = {"message": "an association failed unexpectedly", "exception": error, "task": task}
-            self._loop.call_exception_handler(context)
+            self._loop.call_exception_handler(
+                {
+                    "message": "an association failed unexpectedly",
+                    "exception": error,
+                    "task": task,
+                    "protocol": self.stream,
+                }
+            )
 
     def _relieve(self, request: _Request, operation: Operation) -> None:
         """Read nothing more until the operation has room again."""

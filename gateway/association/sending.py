@@ -301,7 +301,8 @@ class RequestorAssociation(Association):
         elif isinstance(event, ReleaseRequested):
             # After its A-RELEASE-RQ the peer may send nothing more (PS3.8 7.2.1): no response will come.
             self._end(RELEASED, "released by the peer")
-            self.layer.release_response()
+            if self.layer.can_answer_release:  # what came with the request may have ended it already
+                self.layer.release_response()
             self.stream.flush()
         elif isinstance(event, ReleaseConfirmed):
             self._end(RELEASED, "released by us")

@@ -85,7 +85,7 @@ class Stream(asyncio.BufferedProtocol):
         self._clock = self._loop.time
         self._transport: asyncio.Transport | None = None
         self._set_option: Callable[[int, int, int], None] | None = None
-        self._fileno = -1
+        self._socket: socket.socket | None = None
         self._holds: set[str] = set()
         self._write_waiters: list[asyncio.Future[None]] = []
         self._write_paused_since: float | None = None
@@ -109,7 +109,7 @@ class Stream(asyncio.BufferedProtocol):
         if tls is not None:
             self.tls = session_words(tls.version(), tls.cipher())
         sock = transport.get_extra_info("socket")
-        self._fileno = sock.fileno()
+        self._socket = sock
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -349,9 +349,11 @@ class Stream(asyncio.BufferedProtocol):
             self.kill()
 
     def _unread_by_peer(self) -> int:
-        if self._transport is None:
+        # With TLS the socket may be closed some turns of the loop before we are told. Its descriptor is then
+        # nobody's, or already somebody else's.
+        if self._transport is None or self._socket is None or self._socket.fileno() < 0:
             return 0
-        waiting = fcntl.ioctl(self._fileno, termios.TIOCOUTQ, b"\0\0\0\0")
+        waiting = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
         return self._transport.get_write_buffer_size() + int(struct.unpack("i", waiting)[0])
 
 

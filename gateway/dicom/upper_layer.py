@@ -176,6 +176,12 @@ class UpperLayer:
         return self.state in (State.STA6, State.STA8)
 
     @property
+    def can_answer_release(self) -> bool:
+        """True while `release_response` is possible: the peer asked, and nothing has ended it since."""
+        known = (Evt.RELEASE_RESPONSE, self.state) in TRANSITIONS
+        return known and not self.close_wanted
+
+    @property
     def contexts(self) -> Mapping[int, AcceptedContext]:
         """The accepted presentation contexts by ID; empty until established."""
         return self._contexts

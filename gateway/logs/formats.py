@@ -101,7 +101,11 @@ def _one(error: BaseException) -> list[str]:
         for frame in traceback.extract_tb(error.__traceback__)
     ]
     text = _WITHHELD if _came_through(error.__traceback__) else without_uids(str(error))
-    return [*lines, f"{type(error).__qualname__}: {text}"]
+    lines.append(f"{type(error).__qualname__}: {text}")
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions[:_MAX_CHAIN]:
+            lines += ["one of them:", *_one(inner)]
+    return lines
 
 
 def _came_through(trace: TracebackType | None) -> bool:

@@ -184,6 +184,16 @@ async def test_a_release_waits_for_the_responses_that_are_still_to_come() -> Non
         assert isinstance(await peer.event(), ReleaseConfirmed)
 
 
+async def test_a_release_with_data_after_it_is_aborted() -> None:
+    # Both come with one read: when the release is looked at, what follows has ended the association.
+    async with open_door() as door, wire_peer(door.port) as peer:
+        await peer.associate(request())
+        peer.write(pdu.RELEASE_RQ_PDU + b"\x04\x00\x00\x00\x00\x07\x00\x00\x00\x03\x03\x03\x00")
+        assert isinstance(await peer.event(), Aborted)
+        await peer.close()
+        await door.log.wait(AssociationClosed)
+
+
 async def test_half_an_object_and_a_release_keep_nothing() -> None:
     async with open_door() as door, wire_peer(door.port) as peer:
         await peer.associate(request())

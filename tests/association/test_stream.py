@@ -240,6 +240,22 @@ async def test_the_socket_is_tuned_for_lock_step_peers(monkeypatch: pytest.Monke
         assert set(options) == {(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)}
 
 
+async def test_a_socket_that_is_closed_already_has_no_backlog() -> None:
+    """With TLS the descriptor is gone, or given to somebody else, before `connection_lost` comes."""
+    async with open_door() as door, wire_peer(door.port) as peer:
+        await peer.associate(request())
+        [association] = door.listener.associations
+        stream = association.stream
+        assert stream.backlog() == 0
+        ours = stream._socket
+        assert ours is not None
+        gone = socket.socket()
+        gone.close()
+        stream._socket = gone
+        assert stream.backlog() == 0
+        stream._socket = ours
+
+
 async def test_idle_associations_cost_one_timer_each_and_no_wake_up() -> None:
     async with open_door() as door:
         peers = [await WirePeer.connect(door.port) for _ in range(20)]

@@ -79,6 +79,8 @@ def test_watching_goes_on_until_it_is_interrupted(tmp_path: Path) -> None:
             text=True,
             cwd=REPOSITORY,
             env=environment,
+            # A shell that runs the tests in the background has them ignore SIGINT, and children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         ) as process:
             assert process.stdout is not None
             assert process.stderr is not None

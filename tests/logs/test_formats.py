@@ -125,6 +125,17 @@ def test_a_long_chain_of_causes_is_bounded() -> None:
     ]
 
 
+def test_the_errors_of_a_group_are_told() -> None:
+    def fail() -> None:
+        raise ExceptionGroup("two", [ValueError("the first"), KeyError("the second")])
+
+    with pytest.raises(ExceptionGroup) as caught:
+        fail()
+    lines = json.loads(JsonFormatter().format(record("x", error=caught.value)))["traceback"]
+    assert "ValueError: the first" in lines
+    assert "KeyError: 'the second'" in lines
+
+
 def test_a_deep_traceback_is_bounded() -> None:
     def deep(depth: int) -> None:
         if depth == 0:
