@@ -70,7 +70,10 @@ def test_output_into_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:
 
 def test_watching_goes_on_until_it_is_interrupted(tmp_path: Path) -> None:
     with serving(FakeControl(), tmp_path / "op.sock") as daemon:
-        command = [sys.executable, "-m", "gateway.cli", "status", "--watch", "--interval", "0.1", "--json"]
+        # A shell that runs the tests in the background has them ignore SIGINT, and children inherit that.
+        heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        start = f"{heed}from gateway.cli import main; main()"
+        command = [sys.executable, "-c", start, "status", "--watch", "--interval", "0.1", "--json"]
         environment = {**os.environ, "DICOM_GATEWAY_SOCKET": str(daemon.path), "PYTHONUNBUFFERED": "1"}
         with subprocess.Popen(
             command,
@@ -79,8 +82,6 @@ def test_watching_goes_on_until_it_is_interrupted(tmp_path: Path) -> None:
             text=True,
             cwd=REPOSITORY,
             env=environment,
-            # A shell that runs the tests in the background has them ignore SIGINT, and children inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         ) as process:
             assert process.stdout is not None
             assert process.stderr is not None
