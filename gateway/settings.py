@@ -15,7 +15,7 @@ from gateway.config import schema
 from gateway.config.schema import Config
 from gateway.delivery.backoff import Backoff
 from gateway.delivery.policy import DeliveryPolicy
-from gateway.dicom.upper_layer import UpperLayerLimits
+from gateway.dicom.limits import MessageLimits, NegotiationLimits, UpperLayerLimits
 from gateway.listener import ListenerLimits, ListenerSettings
 from gateway.model import Peer, Route, TlsMaterial
 from gateway.spool import SpoolLimits
@@ -44,6 +44,7 @@ def requestor_timeouts(config: Config) -> RequestorTimeouts:
         response=timeouts.response,
         release=timeouts.release,
         stall=timeouts.write,
+        idle=timeouts.peer_idle,
     )
 
 
@@ -60,9 +61,22 @@ def listener_limits(config: Config) -> ListenerLimits:
             pdu_timeout=timeouts.pdu,
             idle_timeout=timeouts.idle,
             write_timeout=timeouts.write,
+            max_output=limits.max_output,
         ),
-        acceptor=AcceptorLimits(max_operations=limits.max_operations),
-        upper_layer=UpperLayerLimits(max_pdu_length=limits.max_pdu_length),
+        acceptor=AcceptorLimits(
+            max_operations=limits.max_operations,
+            messages=MessageLimits(
+                max_command_length=limits.max_command_length, max_open_messages=limits.max_open_messages
+            ),
+        ),
+        upper_layer=UpperLayerLimits(
+            max_pdu_length=limits.max_pdu_length,
+            max_associate_length=limits.max_associate_length,
+            max_pdvs=limits.max_pdvs,
+            negotiation=NegotiationLimits(
+                max_transfer_syntaxes=limits.max_transfer_syntaxes, max_user_items=limits.max_user_items
+            ),
+        ),
     )
 
 

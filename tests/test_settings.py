@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from gateway import settings
+from gateway.association.acceptor import AcceptorLimits
 from gateway.association.requestor import RequestorTimeouts
 from gateway.association.stream import StreamLimits
 from gateway.config import load
 from gateway.config.schema import Config
 from gateway.delivery.policy import DeliveryPolicy
+from gateway.dicom.limits import MessageLimits, NegotiationLimits, UpperLayerLimits
 from gateway.listener import ListenerLimits
 from gateway.model import AETitle, Priority
 from gateway.spool import SpoolLimits
@@ -73,6 +75,13 @@ max_per_address = 3
 max_associations = 22
 max_operations = 5
 max_pdu_length = "64 KiB"
+max_associate_length = "100 KiB"
+max_transfer_syntaxes = 11
+max_user_items = 44
+max_pdvs = 55
+max_command_length = "8 KiB"
+max_open_messages = 7
+max_output = "32 KiB"
 
 [timeouts]
 tls_handshake = "1 s"
@@ -85,6 +94,7 @@ tls = "7 s"
 associate = "8 s"
 response = "9 s"
 release = "10 s"
+peer_idle = "11 s"
 """
 
 
@@ -104,14 +114,27 @@ def test_what_is_said_reaches_the_rooms(config: Config) -> None:
     assert (policy.claim_objects, policy.link_backoff.base) == (7, 2.0)
     limits = settings.listener_limits(config)
     assert (limits.max_connections, limits.max_per_address, limits.max_associations) == (33, 3, 22)
-    assert (limits.acceptor.max_operations, limits.upper_layer.max_pdu_length) == (5, 65536)
+    assert limits.acceptor == AcceptorLimits(5, MessageLimits(max_command_length=8192, max_open_messages=7))
+    assert limits.upper_layer == UpperLayerLimits(
+        max_pdu_length=65536,
+        max_associate_length=102400,
+        max_pdvs=55,
+        negotiation=NegotiationLimits(max_transfer_syntaxes=11, max_user_items=44),
+    )
     assert limits.tls_handshake_timeout == 1.0
     assert limits.stream == dataclasses.replace(
-        StreamLimits(), artim=2.0, pdu_timeout=3.0, idle_timeout=4.0, write_timeout=5.0
+        StreamLimits(), artim=2.0, pdu_timeout=3.0, idle_timeout=4.0, write_timeout=5.0, max_output=32768
     )
     dialled = settings.requestor_timeouts(config)
     assert dialled == dataclasses.replace(
-        RequestorTimeouts(), connect=6.0, tls=7.0, associate=8.0, response=9.0, release=10.0, stall=5.0
+        RequestorTimeouts(),
+        connect=6.0,
+        tls=7.0,
+        associate=8.0,
+        response=9.0,
+        release=10.0,
+        stall=5.0,
+        idle=11.0,
     )
 
 

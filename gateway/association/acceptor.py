@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.association.association import REFUSED, RELEASED, VIOLATION, Association
@@ -27,9 +27,9 @@ from gateway.dicom.events import (
     ReleaseConfirmed,
     ReleaseRequested,
 )
+from gateway.dicom.limits import MessageLimits, UpperLayerLimits
 from gateway.dicom.negotiation import AcceptedContext, AssociateAccept, AssociateRequest, Rejection
 from gateway.dicom.state_table import Role
-from gateway.dicom.upper_layer import UpperLayerLimits
 from gateway.notices import AssociationRefused, ConnectionRefused, Notices
 
 DUPLICATE_INVOCATION = 0x0210
@@ -40,6 +40,7 @@ class AcceptorLimits:
     """What one association may ask of us at a time."""
 
     max_operations: int = 16  # requests being performed at the same time; the window we grant is no wider
+    messages: MessageLimits = field(default_factory=MessageLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ class InboundAssociation(Association):
             notices=notices,
             stream_limits=stream_limits,
             upper_layer_limits=upper_layer_limits,
+            message_limits=limits.messages,
         )
         self.listener = listener
         self._services = services

@@ -22,10 +22,11 @@ from gateway.dicom.events import (
     DataSetFragment,
     Event,
 )
+from gateway.dicom.limits import MessageLimits, UpperLayerLimits
 from gateway.dicom.negotiation import AcceptedContext, AssociateAccept
 from gateway.dicom.state_table import Role
 from gateway.dicom.status import Category, category
-from gateway.dicom.upper_layer import UpperLayer, UpperLayerLimits
+from gateway.dicom.upper_layer import UpperLayer
 from gateway.notices import AssociationClosed, AssociationOpened, Notices
 
 RELEASED = "released"
@@ -59,6 +60,7 @@ class Association(ABC):
         notices: Notices,
         stream_limits: StreamLimits,
         upper_layer_limits: UpperLayerLimits | None = None,
+        message_limits: MessageLimits | None = None,
     ) -> None:
         """Prepare an association; it begins when its `stream` is connected."""
         self.id = secrets.token_hex(4)
@@ -73,7 +75,7 @@ class Association(ABC):
         self.layer = UpperLayer(role, upper_layer_limits or UpperLayerLimits())
         self.stream = Stream(self.layer, self, stream_limits)
         self._notices = notices
-        self._reader = MessageReader()
+        self._reader = MessageReader(message_limits or MessageLimits())
         self._loop = asyncio.get_running_loop()
         self._opened_at: float | None = None
         self._ended: Closed | None = None

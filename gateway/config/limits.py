@@ -191,6 +191,25 @@ class Limits(Section):
         Whole(1, 1024),
         Doc("Asynchronous operations we grant a caller (PS3.7 D.3.3.3)."),
     ] = 16
+    max_associate_length: Annotated[
+        int, ByteSize(16 * KIB, MIB), Doc("Longest A-ASSOCIATE-RQ we read (PS3.8 9.3.2).")
+    ] = 256 * KIB
+    max_transfer_syntaxes: Annotated[
+        int, Whole(1, 1024), Doc("Transfer syntaxes in one presentation context that a caller proposes.")
+    ] = 64
+    max_user_items: Annotated[
+        int, Whole(16, 100_000), Doc("User information items of one A-ASSOCIATE-RQ (PS3.7 D.3.3).")
+    ] = 1024
+    max_pdvs: Annotated[int, Whole(1, 100_000), Doc("Fragments (PDVs) in one P-DATA-TF PDU.")] = 1024
+    max_command_length: Annotated[
+        int, ByteSize(4 * KIB, MIB), Doc("Longest command set of a caller's message (PS3.7 6.3).")
+    ] = 64 * KIB
+    max_open_messages: Annotated[
+        int, Whole(1, 128), Doc("Messages of one association that are begun and not complete.")
+    ] = 16
+    max_output: Annotated[
+        int, ByteSize(16 * KIB, 16 * MIB), Doc("Bytes that wait for a caller who does not read.")
+    ] = 256 * KIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,3 +236,6 @@ class Timeouts(Section):
         float, Duration(0.1, DAY), Doc("For a peer to answer an object after we have sent its last byte.")
     ] = 60.0
     release: Annotated[float, Duration(0.1, HOUR), Doc("For a peer to answer our release request.")] = 10.0
+    peer_idle: Annotated[
+        float, Duration(1, DAY), Doc("For a peer we called, with nothing asked of it, before we end that.")
+    ] = HOUR

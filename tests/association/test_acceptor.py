@@ -11,6 +11,7 @@ from gateway.association.acceptor import AcceptorLimits
 from gateway.dicom import messages, pdu
 from gateway.dicom.command import Command
 from gateway.dicom.events import Aborted, Event, ReleaseConfirmed
+from gateway.dicom.limits import MessageLimits
 from gateway.listener import ListenerLimits
 from gateway.notices import AssociationClosed, AssociationOpened, ConnectionRefused, ObjectStored
 from tests.support.door import Door, open_door
@@ -91,6 +92,16 @@ async def test_a_spool_under_pressure_stops_the_reading_until_it_is_relieved() -
         assert (await answer).status == 0x0000
         assert len(door.spool.kept[0].data) == total
         assert incoming.largest_pending < 500_000 + 400_000
+
+
+async def test_a_command_set_is_no_longer_than_the_listener_allows() -> None:
+    limits = ListenerLimits(acceptor=AcceptorLimits(messages=MessageLimits(max_command_length=64)))
+    async with open_door(limits=limits) as door, wire_peer(door.port) as peer:
+        await peer.associate(request())
+        peer.send_command(3, messages.c_store_rq(1, RT_IMAGE, "1.1"))
+        assert isinstance(await peer.event(), Aborted)
+        await peer.close()
+        assert not door.spool.kept
 
 
 async def test_a_response_out_of_nowhere_ends_the_association() -> None:

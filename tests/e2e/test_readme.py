@@ -22,22 +22,21 @@ def test_the_five_minute_set_up_works_as_typed(tmp_path: Path) -> None:
         r"<!-- five-minute: begin -->\s*```sh\n(.*?)```\s*<!-- five-minute: end -->", readme, re.S
     )
     assert block, "the README has no five-minute block"
-    lines = block[1].splitlines()
-    # The first line installs; here that is done. The ports may be taken on this machine.
-    assert lines[0].startswith("make venv && ")
+    assert block[1].startswith("make venv && PATH=")
+    environment = Path(sys.prefix)
+    if not (environment / "bin" / "dicom-gateway").exists():
+        pytest.skip(f"dicom-gateway is not installed in {environment}: run the tests with `make test`")
+    # What `make venv` makes is here already; the ports may be taken on this machine.
+    (tmp_path / ".venv").symlink_to(environment)
     console, centre = free_port(), free_port()
-    script = "\n".join(lines[1:]).replace("11112", str(console)).replace("12762", str(centre))
+    script = block[1].removeprefix("make venv && ")
+    script = script.replace("11112", str(console)).replace("12762", str(centre))
     assert str(console) in script
     assert str(centre) in script
     ended = subprocess.run(
         ["bash", "-eu", "-o", "pipefail", "-c", script],
         cwd=tmp_path,
-        env={
-            # As after `make venv && PATH=...`; pynetdicom puts a storescu of its own there.
-            "PATH": f"{_only_ours(tmp_path)}:/usr/bin:/bin:/usr/sbin",
-            "HOME": str(tmp_path),
-            "PYTHONPATH": str(_REPOSITORY),
-        },
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin", "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=110,
@@ -50,14 +49,8 @@ def test_the_five_minute_set_up_works_as_typed(tmp_path: Path) -> None:
     assert len(received) == len(sent) > 0, said
 
 
-def _only_ours(tmp_path: Path) -> Path:
-    """A bin directory with the commands that the README takes from the virtual environment."""
-    directory = tmp_path / "bin"
-    directory.mkdir()
-    here = Path(sys.executable).parent
-    for name in ("python", "dicom-gateway"):
-        (directory / name).write_text(f'#!/bin/sh\nexec "{here / "python"}" "$@"\n')
-    (directory / "dicom-gateway").write_text(f'#!/bin/sh\nexec "{here / "python"}" -m gateway.cli "$@"\n')
-    for script in directory.iterdir():
-        script.chmod(0o755)
-    return directory
+def test_every_file_that_the_readme_names_is_there() -> None:
+    readme = (_REPOSITORY / "README.md").read_text()
+    named = re.findall(r"\]\(([^)#:]+)\)", readme)
+    assert named
+    assert [name for name in named if not (_REPOSITORY / name).exists()] == []
