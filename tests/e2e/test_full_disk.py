@@ -25,8 +25,8 @@ FLOOR = 8 * MIB
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    with small_disk(tmp_path, 96) as place:
+def disk() -> Iterator[Path]:
+    with small_disk(96) as place:
         yield place
 
 

@@ -22,8 +22,8 @@ LIMITS = SpoolLimits(reserve_bytes=16 * MIB, floor_bytes=8 * MIB, min_free_inode
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    with small_disk(tmp_path, 96) as place:
+def disk() -> Iterator[Path]:
+    with small_disk(96) as place:
         yield place
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,18 +18,23 @@ def _run(*command: str | Path) -> None:
 
 
 @contextmanager
-def small_disk(directory: Path, mebibytes: int) -> Iterator[Path]:
-    """Mount an empty ext4 of that size below `directory` for the time of a with block."""
-    image, place = directory / "disk.img", directory / "disk"
-    place.mkdir()
-    with image.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, mebibytes << 20)
-    _run("mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", image)
-    _run("mount", "-o", "loop", image, place)
-    try:
-        yield place
-    finally:
-        _run("umount", place)
+def small_disk(mebibytes: int) -> Iterator[Path]:
+    """Mount an empty ext4 of that size for the time of a with block.
+
+    Not below pytest's temporary directory: that is cleared by other runs of pytest on this machine, which
+    must not come across somebody's mounted disk.
+    """
+    with tempfile.TemporaryDirectory(prefix="gateway-disk-") as name:
+        image, place = Path(name, "disk.img"), Path(name, "disk")
+        place.mkdir()
+        with image.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, mebibytes << 20)
+        _run("mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", image)
+        _run("mount", "-o", "loop", image, place)
+        try:
+            yield place
+        finally:
+            _run("umount", place)
 
 
 class Ballast:
