@@ -112,6 +112,7 @@ class DicomTransport:
         self._wall_clock = wall_clock
         self._pool: AssociationPool[_Channel] = AssociationPool(self._policy.idle_hold)
         self._converter = Converter(open_data, work_dir, self._policy, executor)
+        self._open: set[RequestorAssociation] = set()  # those that may still have a connection
 
     # --- the contract --------------------------------------------------------------------------------
 
@@ -153,6 +154,12 @@ class DicomTransport:
     async def close(self) -> None:
         """See Transport."""
         await self._pool.close()
+        # One that was aborted may still have bytes that the peer does not take; it is not waited for.
+        left = [association for association in self._open if not association.closed]
+        for association in left:
+            association.stream.kill()
+        for association in left:
+            await association.wait_closed()
 
     # --- opening -------------------------------------------------------------------------------------
 
@@ -194,6 +201,7 @@ class DicomTransport:
             raise failure(Cause.TLS, str(error)) from error
         except PeerError as error:
             raise _why_not(error) from error
+        self._open = {one for one in self._open if not one.closed} | {association}
         self._capabilities.learn(self._peer.name, learned(proposal, association.contexts))
         await self._capabilities.save()
         return _Channel(association, proposal)

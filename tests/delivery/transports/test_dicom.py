@@ -191,6 +191,16 @@ async def test_a_probe_leaves_an_association_that_is_ready_for_objects(tmp_path:
         await again.transport.close()
 
 
+async def test_closing_leaves_no_connection_behind(tmp_path: Path) -> None:
+    with rigged(tmp_path, Centre()) as rig:
+        await rig.transport.probe()
+        [association] = rig.transport._open
+        # As after an abort whose last bytes the peer does not take: nobody holds it, and it is not over.
+        assert rig.transport._pool.take(lambda channel: True) is not None
+        await rig.transport.close()
+        assert association.closed
+
+
 async def test_more_kinds_than_one_association_holds(tmp_path: Path) -> None:
     with rigged(tmp_path, Centre(), max_associations=2) as rig:
         jobs = [
