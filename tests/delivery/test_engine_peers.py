@@ -431,7 +431,12 @@ async def test_with_one_association_a_record_waits_for_one_object_only(tmp_path:
 
 async def test_parallel_associations_up_to_the_maximum(tmp_path: Path) -> None:
     policy = replace(QUICK, claim_objects=64)
-    with Centre() as centre:
+
+    def answer(arrived: Arrived) -> Answer:
+        # The first association must not be through with everything before there is a second one.
+        return 0 if len(centre.arrived) < 2 or centre.several.wait(20) else 0xA700
+
+    with Centre(answer) as centre:
         async with delivering(tmp_path, peer(centre.port, max_associations=4), policy=policy) as running:
             for _ in range(60):
                 await running.spool.add("oncology")

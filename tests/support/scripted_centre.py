@@ -68,6 +68,7 @@ class Centre:
         self.associations = 0
         self.most_associations = 0  # at the same time
         self.echoes = 0
+        self.several = threading.Event()  # two or more associations have been open at the same time
         self.released = threading.Event()
         self._open = 0
         self._tls = tls
@@ -160,6 +161,8 @@ class Centre:
             self._open += 1
             event.assoc.counted = True
             self.most_associations = max(self.most_associations, self._open)
+            if self._open > 1:
+                self.several.set()
 
     def _released(self, event: Any) -> None:
         self.released.set()
