@@ -158,14 +158,18 @@ class Peer:
     tls: TlsMaterial | None = None
     calling_ae: AETitle | None = None  # our title towards this peer; None means the gateway's own
     max_associations: int = 4
+    commitment: str = "on-request"  # storage commitment there: "on-request", "always", "query" or "never"
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What happens to objects sent to `called`: which peers get them, and who may send them."""
+    """What happens to what is sent to `called`: which peers get it, and who may send it."""
 
     called: AETitle
-    to: tuple[str, ...]
-    mode: str = "store"  # "store" (store and forward) or "relay"
+    to: tuple[str, ...]  # objects go to each; what is relayed goes to the first
+    mode: str = "store"  # objects: "store" (store and forward) or "relay"
     calling: frozenset[AETitle] | None = None  # None: any calling AE title
     priorities: dict[str, Priority] = field(default_factory=dict)  # SOP class UID -> override
+    calling_upstream: str = "caller"  # whose title the peer sees when we relay: "caller" or "gateway"
+    mpps: str = "relay"  # performed procedure steps: "relay" or "queue"
+    ups_guard: float = 15.0  # seconds a UPS COMPLETED may wait for the caller's records; 0 switches it off

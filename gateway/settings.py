@@ -108,14 +108,17 @@ def routes(config: Config) -> list[Route]:
             mode=one.mode,
             calling=frozenset(one.calling) if one.calling is not None else None,
             priorities=dict(one.priorities),
+            calling_upstream=one.calling_upstream,
+            mpps=one.mpps,
+            ups_guard=one.ups_guard,
         )
         for one in config.routes
     ]
 
 
 def destination_names(config: Config) -> list[str]:
-    """The peers that some route delivers to, in the order of the configuration."""
-    wanted = {name for route in config.routes for name in route.to}
+    """The peers that some route stores objects for, in the order of the configuration."""
+    wanted = {name for route in config.routes if route.mode == "store" for name in route.to}
     return [one.name for one in config.peers if one.name in wanted]
 
 
@@ -133,6 +136,7 @@ def _peer(peer: schema.Peer) -> Peer:
         tls=tls,
         calling_ae=peer.calling_ae,
         max_associations=peer.max_associations,
+        commitment=peer.commitment,
     )
 
 

@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from gateway.config.limits import Backoff
 from gateway.config.problems import Severity
 from gateway.config.schema import Config, Listener, Peer
 from gateway.config.toml_lines import KeyPath
@@ -207,8 +208,23 @@ def _waits(config: Config) -> Iterator[Finding]:
         ("link_backoff", delivery.link_backoff),
         ("pause_backoff", delivery.pause_backoff),
     ):
-        if backoff.base > backoff.ceiling:
-            yield Finding(("delivery", name, "base"), "is longer than the ceiling", "at most its `ceiling`")
+        yield from _rising(("delivery", name, "base"), backoff)
+    yield from _rising(("commitment", "report_backoff", "base"), config.commitment.report_backoff)
+    yield from _rising(("procedure_steps", "backoff", "base"), config.procedure_steps.backoff)
+
+
+def _rising(path: KeyPath, backoff: Backoff) -> Iterator[Finding]:
+    if backoff.base > backoff.ceiling:
+        yield Finding(path, "is longer than the ceiling", "at most its `ceiling`")
+
+
+def _stored_there(config: Config) -> Iterator[Finding]:
+    """Commitment, queued steps and the guard belong to objects that are stored here."""
+    for number, route in enumerate(config.routes):
+        if route.mode == "relay" and route.mpps == "queue":
+            yield Finding(
+                ("route", number, "mpps"), "nothing is queued on a route that relays everything", '"relay"'
+            )
 
 
 def _names_of_certificates(config: Config) -> Iterator[Finding]:
@@ -241,6 +257,7 @@ _CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
     _nothing_to_do,
     _room,
     _waits,
+    _stored_there,
     _names_of_certificates,
     _socket,
 )

@@ -17,6 +17,7 @@ from gateway.config.kinds import (
     Address,
     Choice,
     Doc,
+    Duration,
     FileName,
     Flag,
     IPNetwork,
@@ -28,6 +29,7 @@ from gateway.config.kinds import (
 from gateway.config.limits import Delivery, Limits, Spool, Timeouts
 from gateway.config.operations import Log, Metrics, Operator
 from gateway.config.problems import Problem
+from gateway.config.relaying import Commitment, ProcedureSteps, Relay
 from gateway.config.section import Section
 from gateway.config.sop_class_key import SopClass
 from gateway.model import AETitle, Priority
@@ -110,19 +112,32 @@ class Peer(Section):
     max_associations: Annotated[
         int, Whole(1, 32), Doc("How many associations we open to it at the same time, at most.")
     ] = 4
+    commitment: Annotated[
+        Literal["on-request", "always", "query", "never"],
+        Choice("on-request", "always", "query", "never"),
+        Doc(
+            "Storage commitment: asked when a console asks; asked for every object; not offered by the peer, "
+            "objects are looked up with C-FIND instead; or not at all."
+        ),
+    ] = "on-request"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route(Section):
-    """What happens to objects sent to one called AE title."""
+    """What happens to what is sent to one called AE title."""
 
     called: Annotated[AETitle, Title(), Doc("The AE title the console calls.")]
     to: Annotated[
         tuple[Annotated[str, NAME], ...],
-        Doc("Names of the peers that get the objects. Each delivery is tracked on its own."),
+        Doc("Peers that get the objects, each tracked on its own. What is relayed goes to the first one."),
     ]
     mode: Annotated[
-        Literal["store"], Choice("store"), Doc("store: acknowledged when durable here, delivered later.")
+        Literal["store", "relay"],
+        Choice("store", "relay"),
+        Doc(
+            "Objects: store, acknowledged when durable here and delivered later; or relay, acknowledged when "
+            "the peer has acknowledged. Everything but objects is relayed in either mode."
+        ),
     ] = "store"
     calling: Annotated[
         tuple[Annotated[AETitle, Title()], ...] | None,
@@ -132,6 +147,21 @@ class Route(Section):
         dict[Annotated[str, SopClass()], Annotated[Priority, PriorityName()]],
         Doc('Priority of a SOP class on this route, by name or UID, as in { "CT Image Storage" = "image" }.'),
     ] = field(default_factory=dict)
+    calling_upstream: Annotated[
+        Literal["caller", "gateway"],
+        Choice("caller", "gateway"),
+        Doc("Whose AE title the peer sees on relayed associations; a peer's `calling_ae` comes before both."),
+    ] = "caller"
+    mpps: Annotated[
+        Literal["relay", "queue"],
+        Choice("relay", "queue"),
+        Doc("Performed procedure steps: relay, or queue, taken durably here and passed on in order."),
+    ] = "relay"
+    ups_guard: Annotated[
+        float,
+        Duration(0, 3600),
+        Doc("How long a UPS set to COMPLETED waits for the caller's records to be delivered; 0: no guard."),
+    ] = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +174,9 @@ class Config(Section):
     routes: tuple[Route, ...] = ()
     spool: Spool = field(default_factory=Spool)
     delivery: Delivery = field(default_factory=Delivery)
+    relay: Relay = field(default_factory=Relay)
+    commitment: Commitment = field(default_factory=Commitment)
+    procedure_steps: ProcedureSteps = field(default_factory=ProcedureSteps)
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
     log: Log = field(default_factory=Log)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.config.problems import Problem, show
+from gateway.config.problems import Problem
 from gateway.config.sources import Tree
 
 SECTIONS = {
@@ -23,14 +23,4 @@ def take_out_unavailable(tree: Tree) -> list[Problem]:
             del tree.values[name]
             file, line = tree.place((name,))
             problems.append(Problem(name, f"{words} is not available in this version", file=file, line=line))
-    routes = tree.values.get("route")
-    for number, route in enumerate(routes if isinstance(routes, list) else ()):
-        if isinstance(route, dict) and route.get("mode") == "relay":
-            path = ("route", number, "mode")
-            file, line = tree.place(path)
-            del route["mode"]
-            words = "relaying is not available in this version; objects can be stored and forwarded"
-            problems.append(
-                Problem(tree.point_at(path), words, show(path, "relay"), '"store"', file=file, line=line)
-            )
     return problems

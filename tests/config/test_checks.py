@@ -48,6 +48,17 @@ def test_a_sound_configuration_has_no_findings() -> None:
     [
         ({"listener": [listener(), listener(port=1)]}, ("listener", 1, "name"), "has this name"),
         ({"peer": [peer(), peer(port=1)]}, ("peer", 1, "name"), "has this name"),
+        ({"route": [route(mode="relay", mpps="queue")]}, ("route", 0, "mpps"), "nothing is queued"),
+        (
+            {"commitment": {"report_backoff": {"base": 20, "ceiling": 10}}},
+            ("commitment", "report_backoff", "base"),
+            "longer than the ceiling",
+        ),
+        (
+            {"procedure_steps": {"backoff": {"base": 20, "ceiling": 10}}},
+            ("procedure_steps", "backoff", "base"),
+            "longer than the ceiling",
+        ),
         ({"listener": [listener(), listener(name="b")]}, ("listener", 1, "port"), "console has it already"),
         (
             {"listener": [listener(), listener(name="b", address="0.0.0.0", tls=TLS)]},
