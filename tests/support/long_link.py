@@ -8,9 +8,9 @@
         link.cut()              # nothing passes, what is under way is gone; nobody is told
         link.restore()
 
-TCP is the kernel's own at both ends; only the wire is ours (long_link_wire.py, a process of its own). It needs
-root and /dev/net/tun. Nothing has a name that could be left behind: the namespaces go with the last process in
-them.
+TCP is the kernel's own at both ends; only the wire is ours (long_link_wire.py, a process of its own). It
+needs root and /dev/net/tun. Nothing has a name that could be left behind: the namespaces go with the last
+process in them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The process between the two ends of a LongLink: python -m tests.support.long_link_wire OPTIONS (as JSON).
 
-It owns both network namespaces (nobody else names them, so the kernel clears them away with the last process in
-them), holds one TUN device in each, and carries IPv4 packets between the two: late, no faster than the rate, and
-with what is to be lost lost. It obeys lines on its standard input and ends with it, or after `lifetime`.
+It owns both network namespaces (nobody else names them, so the kernel clears them away with the last
+process in them), holds one TUN device in each, and carries IPv4 packets between the two: late, no faster than
+the rate, and with what is to be lost lost. It obeys lines on its standard input and ends with it, or after
+`lifetime` seconds.
 """
 
 from __future__ import annotations
