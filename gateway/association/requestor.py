@@ -15,7 +15,7 @@ from gateway.errors import LocalError
 from gateway.model import AETitle, Peer
 from gateway.notices import Notices
 
-__all__ = ["RequestorAssociation", "RequestorTimeouts", "open_association"]
+__all__ = ["RequestorAssociation", "RequestorTimeouts", "establish", "open_association"]
 
 
 async def open_association(
@@ -54,6 +54,19 @@ async def open_association(
     association = RequestorAssociation(
         request, notices=notices, timeouts=timeouts, max_outstanding=max_outstanding
     )
+    await establish(association, peer, tls_context=tls_context, timeouts=timeouts, on_phase=on_phase)
+    return association
+
+
+async def establish(
+    association: RequestorAssociation,
+    peer: Peer,
+    *,
+    tls_context: ssl.SSLContext | None,
+    timeouts: RequestorTimeouts,
+    on_phase: OnPhase | None,
+) -> None:
+    """Dial `peer` for an association that was just made, and wait until it is open; raises as said above."""
     await connect(
         lambda: association.stream,
         peer,
@@ -77,4 +90,3 @@ async def open_association(
         if association.stream.connected and not association.closed:
             association.abort("given up while opening")
         raise
-    return association

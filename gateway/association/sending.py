@@ -328,13 +328,13 @@ class RequestorAssociation(Association):
         if message.is_last and message.context_id in self._unwelcome:
             self._turn_down(message.context_id, self._unwelcome.pop(message.context_id))
 
-    def _turn_down(self, context_id: int, command: Command) -> None:
+    def _turn_down(self, context_id: int, command: Command, status: int = UNRECOGNIZED_OPERATION) -> None:
         self._turned_down += 1
         if self._turned_down > _MAX_UNWELCOME:
             self._stop(VIOLATION, "aborted here: the peer keeps asking for services that we do not offer")
             return
         if self.layer.can_send:
-            self._send_command(context_id, messages.response(command, UNRECOGNIZED_OPERATION))
+            self._send_command(context_id, messages.response(command, status))
 
     def _on_ending(self) -> None:
         self._settle_opening(self._fault())
