@@ -99,12 +99,14 @@ class LongLink:
         loss: float = 0.0,
         seed: int = 1,
         queue: int = 1 << 20,
+        congestion: str | None = None,
         lifetime: int = 300,
     ) -> None:
         """`delay` seconds one way; `rate` bytes a second each way; `loss` from 0 to 1, the same per `seed`.
 
-        `queue` bytes wait for the rate, more are dropped. After `lifetime` seconds the link is gone, whatever
-        happened.
+        `queue` bytes wait for the rate, more are dropped. `congestion` is the congestion control of both ends
+        ("reno" is in every kernel), by default the machine's own. After `lifetime` seconds the link is gone,
+        whatever happened.
         """
         self._options = {
             "delay": delay,
@@ -112,6 +114,7 @@ class LongLink:
             "loss": loss,
             "seed": seed,
             "queue": queue,
+            "congestion": congestion,
             "lifetime": lifetime,
             "addresses": _ADDRESSES,
         }

@@ -21,6 +21,7 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 
 _CLONE_NEWNET = 0x40000000
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
@@ -84,7 +85,7 @@ def _bring_up(control: socket.socket, name: str) -> None:
     fcntl.ioctl(control, _SIOCSIFFLAGS, _request(name, struct.pack("H", flags | _IFF_UP)))
 
 
-def _new_end(address: str, other: str) -> tuple[int, int]:
+def _new_end(address: str, other: str, congestion: str | None) -> tuple[int, int]:
     """Make a namespace with a TUN device in it; return descriptors of both."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWNET) != 0:
@@ -98,6 +99,8 @@ def _new_end(address: str, other: str) -> tuple[int, int]:
         fcntl.ioctl(control, _SIOCSIFNETMASK, _request("long", _address("255.255.255.255")))
         _bring_up(control, "long")
         _bring_up(control, "lo")
+    if congestion is not None:
+        Path("/proc/sys/net/ipv4/tcp_congestion_control").write_text(congestion)  # of this namespace
     return namespace, tun
 
 
@@ -154,8 +157,8 @@ def main() -> None:
     options = json.loads(sys.argv[1])
     signal.alarm(options["lifetime"])  # whatever happens, the default action ends this process then
     near, far = options["addresses"]
-    near_namespace, near_tun = _new_end(near, far)
-    far_namespace, far_tun = _new_end(far, near)
+    near_namespace, near_tun = _new_end(near, far, options["congestion"])
+    far_namespace, far_tun = _new_end(far, near, options["congestion"])
     shape = {name: options[name] for name in ("delay", "rate", "queue", "loss")}
     up = Direction(near_tun, far_tun, **shape, chance=random.Random(options["seed"]))
     down = Direction(far_tun, near_tun, **shape, chance=random.Random(options["seed"] + 1))

@@ -138,6 +138,12 @@ def test_a_cut_loses_what_is_under_way_and_tells_nobody() -> None:
         assert _round_trip(near, far) < 5
 
 
+def test_both_ends_use_the_congestion_control_asked_for() -> None:
+    with LongLink(delay=0.001, congestion="reno") as link, _connected(link) as ends:
+        for end in ends:
+            assert end.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).rstrip(b"\0") == b"reno"
+
+
 def test_programs_are_started_at_the_end_that_was_entered() -> None:
     show = [sys.executable, "-c", "import os; print(os.stat('/proc/self/ns/net').st_ino)"]
     with LongLink(delay=0.0) as link:
