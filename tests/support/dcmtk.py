@@ -1,4 +1,4 @@
-"""DCMTK on both ends: storescu, dcmsend and echoscu as consoles, storescp as a centre."""
+"""DCMTK on both ends: storescu, dcmsend, echoscu, findscu ... as consoles, storescp as a centre."""
 
 from __future__ import annotations
 
@@ -31,9 +31,13 @@ def run_console(
     calling: str = "LINAC1",
     options: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
     timeout: float = 100.0,
 ) -> Ran:
-    """Run storescu, dcmsend or echoscu against 127.0.0.1:`port` and wait for its end."""
+    """Run storescu, echoscu, findscu ... against 127.0.0.1:`port` and wait for its end.
+
+    What it receives it writes into `cwd`: movescu heeds its own option -od only in part.
+    """
     command = [
         machine.program(program),
         "-v",
@@ -52,6 +56,7 @@ def run_console(
         text=True,
         errors="replace",
         env={**os.environ, **(env or {})},
+        cwd=cwd,
         timeout=timeout,
         check=False,
     )

@@ -1,0 +1,123 @@
+"""The oncology information system of tests/support/ois (dcmjs-dimse on Node.js), as a program under control.
+
+Its packages are installed by npm, exactly as locked and without running any of their scripts, on first use.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.ports import free_port
+from tests.support.processes import Program, ProgramFailed
+
+_HOME = Path(__file__).parent / "ois"
+_LOCK = _HOME / "package-lock.json"
+_INSTALLED = _HOME / "node_modules"  # git-ignored
+_STAMP = _INSTALLED / ".installed-for"
+_MINUTES_FOR_NPM = 300.0
+
+
+def missing() -> str | None:
+    """Say in words why it cannot run here, having tried to install its packages; None: it can."""
+    absent = [name for name in ("node", "npm") if shutil.which(name) is None]
+    if absent:
+        return f"not installed: {', '.join(absent)} (sudo apt install nodejs npm)"
+    return _install()
+
+
+def required() -> None:
+    """Skip the test, with the reason, where the simulator cannot run; fail where every peer must be there."""
+    words = missing()
+    if words is None:
+        return
+    if os.environ.get("GATEWAY_REQUIRE_PEERS") == "1":
+        pytest.fail(words, pytrace=False)
+    pytest.skip(words)
+
+
+def _install() -> str | None:
+    wanted = hashlib.sha256(_LOCK.read_bytes()).hexdigest()
+    with _LOCK.open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two test runs of one work tree
+        if _STAMP.is_file() and _STAMP.read_text() == wanted:
+            return None
+        try:
+            ended = subprocess.run(
+                ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+                cwd=_HOME,
+                capture_output=True,
+                text=True,
+                timeout=_MINUTES_FOR_NPM,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return f"npm ci in {_HOME} did not end in {_MINUTES_FOR_NPM:g} s"
+        if ended.returncode != 0:
+            return f"npm ci in {_HOME} failed: {ended.stderr.strip()[-500:]}"
+        _STAMP.write_text(wanted)
+        return None
+
+
+class Ois:
+    """One simulator on its own port. Call `required()` first."""
+
+    def __init__(self, *, port: int | None = None, ae_title: str = "OIS") -> None:
+        self.port = port or free_port()
+        self.ae_title = ae_title  # what it is called by here; it answers to any title
+        self.program: Program | None = None
+
+    def start(self) -> Ois:
+        """Start it and return once it listens."""
+        node = shutil.which("node")
+        assert node is not None, "call required() first"
+        self.program = Program([node, "ois.js", str(self.port)], stdin=True, cwd=_HOME)
+        self.program.wait_line('"ready"', timeout=30)
+        return self
+
+    def stop(self) -> None:
+        """Kill it."""
+        if self.program is not None:
+            self.program.kill()
+            self.program = None
+
+    def reset(self) -> None:
+        """Let it forget every instance and subscription; what it said before is not in `events` any more."""
+        assert self.program is not None
+        self._after = self.program.line_count()
+        self.program.tell("reset")
+        self.program.wait_line('"reset"', after=self._after)
+
+    _after = 0
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """Everything of one kind that was said since the last reset."""
+        assert self.program is not None
+        said = (json.loads(line) for line in self.program.output.splitlines()[self._after :] if line)
+        return [event for event in said if event["event"] == kind]
+
+    def wait(self, kind: str, condition: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
+        """Return the events of `kind` once `condition` holds for them; look again at each line said."""
+        assert self.program is not None
+        for _ in range(1000):
+            seen = self.program.line_count()
+            events = self.events(kind)
+            if condition(events):
+                return events
+            self.program.wait_line("", after=seen)
+        raise ProgramFailed(f"the simulator never said what was wanted of {kind!r}\n{self.program.output}")
+
+    def __enter__(self) -> Ois:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
