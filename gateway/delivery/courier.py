@@ -28,6 +28,7 @@ from gateway.errors import DeliveryFailure
 from gateway.link_monitor import LinkState
 from gateway.model import Priority, Receipt
 from gateway.notices import Notices
+from gateway.reachability import Reachability
 from gateway.spool import Job, PutBack, Settlement
 
 
@@ -83,6 +84,7 @@ class Courier:
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
         rng: random.Random,
+        reachability: Reachability | None = None,
     ) -> None:
         self.name = name
         self._transport = transport
@@ -92,7 +94,15 @@ class Courier:
         self._wall_clock = wall_clock
         self._paused = paused
         self._ready: ReadyQueue[Job] = ReadyQueue()
-        self._health = Health(name, notices, policy=policy, clock=clock, wall_clock=wall_clock, rng=rng)
+        self._health = Health(
+            name,
+            notices,
+            policy=policy,
+            clock=clock,
+            wall_clock=wall_clock,
+            rng=rng,
+            reachability=reachability,
+        )
         self._breaker = self._health.breaker
         self._monitor = self._health.monitor
         self._max_lanes = max(1, max_associations)

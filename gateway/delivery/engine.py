@@ -15,6 +15,7 @@ from gateway.delivery.transports import Transport
 from gateway.errors import LocalError
 from gateway.model import Peer
 from gateway.notices import Notices
+from gateway.reachability import Reachabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,12 @@ class DeliveryEngine:
         wall_clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
         remember_paused: Callable[[Sequence[str]], None] | None = None,
+        reachabilities: Reachabilities | None = None,
     ) -> None:
-        """`remember_paused` is given the names of all paused destinations whenever that changes."""
+        """`remember_paused` is given the names of all paused destinations whenever that changes.
+
+        `reachabilities` learns which destinations are found up or down, in times of `clock`.
+        """
         self._spool = spool
         self._remember_paused = remember_paused
         self._couriers = {
@@ -67,6 +72,7 @@ class DeliveryEngine:
                 clock=clock,
                 wall_clock=wall_clock,
                 rng=rng or random.SystemRandom(),
+                reachability=reachabilities.of(destination.name) if reachabilities else None,
             )
             for destination in destinations
         }

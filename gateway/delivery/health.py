@@ -17,7 +17,11 @@ from gateway.errors import DeliveryFailure
 from gateway.link_monitor import LinkMonitor
 from gateway.model import Receipt
 from gateway.notices import Alarm, DeliverySettled, Notice, Notices
+from gateway.reachability import Reachability
 from gateway.spool import Accepted, Hold, Job, PutBack, Settlement
+
+UNREACHABLE = frozenset({Cause.UNREACHABLE, Cause.TLS, Cause.NO_ASSOCIATION})
+"""Nobody gets through. A peer that rejects *our* association may well accept a console's."""
 
 
 class Health:
@@ -32,8 +36,12 @@ class Health:
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
         rng: random.Random,
+        reachability: Reachability | None = None,
     ) -> None:
-        """`clock` is monotonic, `wall_clock` is what the journal's due times are in."""
+        """`clock` is monotonic, `wall_clock` is what the journal's due times are in.
+
+        `reachability` is told what is learned here: others look there before they dial.
+        """
         self.breaker = Breaker(policy, rng)
         self.monitor = LinkMonitor(name, wall_clock())
         self._suspects = Suspects(policy)
@@ -44,18 +52,26 @@ class Health:
         self._clock = clock
         self._wall_clock = wall_clock
         self._rng = rng
+        self._reachability = reachability
 
     def link_down(self, trouble: DeliveryFailure) -> None:
         """The destination could not be reached, or would not associate."""
-        self.breaker.link_failed(self._clock(), Cause(trouble.cause), trouble.reason)
+        cause = Cause(trouble.cause)
+        self.breaker.link_failed(self._clock(), cause, trouble.reason)
         self._suspects.absolve()
         self._publish(self.monitor.failed(self._wall_clock(), trouble.reason))
+        if self._reachability is not None and cause in UNREACHABLE:
+            self._reachability.failed(self._clock(), trouble.reason)
 
     def probe_answered(self, rtt: float | None) -> None:
         """A probe found the destination alive."""
         self.breaker.probe_succeeded()
         flowing = self.breaker.state is Circuit.CLOSED
         self._publish(self.monitor.probed(self._wall_clock(), rtt, flowing=flowing))
+        if self._reachability is not None:
+            if rtt is not None:
+                self._reachability.measured(rtt)
+            self._reachability.succeeded(self._clock())
 
     def fresh(self, job: Job) -> bool:
         """Say whether `job` has not failed since the destination last accepted something."""
@@ -71,6 +87,8 @@ class Health:
         self._suspects.accepted(number)
         self._publish(self.monitor.passed(self._wall_clock(), job.object.size, seconds))
         self._tell(job, seconds, "accepted", outcome.status, "", syntax=outcome.transfer_syntax_uid)
+        if self._reachability is not None:
+            self._reachability.succeeded(self._clock())
         return Accepted(number, outcome)
 
     def _failed(self, job: Job, trouble: DeliveryFailure, seconds: float) -> Settlement:

@@ -10,6 +10,7 @@ from gateway.delivery.transports import Work
 from gateway.errors import LocalError
 from gateway.model import AETitle, Peer
 from gateway.notices import Notices
+from gateway.reachability import Reach, Reachabilities
 from tests.support.delivery_spool import DeliverySpool
 
 
@@ -70,6 +71,28 @@ async def test_an_unknown_destination_is_refused(tmp_path: Path, act: str) -> No
     subject = await engine(tmp_path, "oncology")
     with pytest.raises(LocalError, match="no destination 'nowhere'"):
         getattr(subject, act)("nowhere")
+
+
+@dataclass
+class Answering(NoTransport):
+    async def probe(self) -> float | None:
+        return 0.6
+
+
+async def test_what_is_found_of_each_destination_goes_under_its_name(tmp_path: Path) -> None:
+    spool = await DeliverySpool.open(tmp_path, Notices())
+    reachabilities = Reachabilities()
+    subject = DeliveryEngine(
+        spool,
+        [Destination(peer("oncology")), Destination(peer("archive"))],
+        lambda to: Answering(),
+        Notices(),
+        reachabilities=reachabilities,
+    )
+    await subject._courier("archive")._probe_once()
+    await spool.spool.close()
+    assert (reachabilities.of("archive").state, reachabilities.of("archive").rtt) == (Reach.UP, 0.6)
+    assert reachabilities.of("oncology").state is Reach.UNKNOWN
 
 
 async def test_names_are_unique(tmp_path: Path) -> None:

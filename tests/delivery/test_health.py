@@ -11,6 +11,7 @@ from gateway.delivery.policy import DeliveryPolicy
 from gateway.delivery.receipt import make_receipt
 from gateway.model import Receipt
 from gateway.notices import Alarm, DeliverySettled, LinkChanged, Notice, Notices
+from gateway.reachability import Reach, Reachability
 from gateway.spool import Accepted, Hold, Job, PutBack
 from tests.delivery.transport_contract import make_job
 
@@ -22,8 +23,13 @@ def some_notices() -> list[Notice]:
     return []
 
 
+@pytest.fixture(name="reachability")
+def a_reachability() -> Reachability:
+    return Reachability("oncology")
+
+
 @pytest.fixture(name="health")
-def a_health(notices: list[Notice]) -> Health:
+def a_health(notices: list[Notice], reachability: Reachability) -> Health:
     publisher = Notices()
     publisher.subscribe(notices.append)
     return Health(
@@ -33,6 +39,7 @@ def a_health(notices: list[Notice]) -> Health:
         clock=lambda: 50.0,
         wall_clock=lambda: NOW,
         rng=random.Random(1),
+        reachability=reachability,
     )
 
 
@@ -105,3 +112,59 @@ def test_attempts_decide_when_the_pace_becomes_slow(health: Health) -> None:
     settlement = health.outcome(tired, failure(Cause.RESOURCES, "full", status=0xA700), 0.1)
     assert isinstance(settlement, PutBack)
     assert settlement.not_before >= NOW + 3000
+
+
+# --- what others learn from it ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cause", [Cause.UNREACHABLE, Cause.TLS, Cause.NO_ASSOCIATION])
+def test_a_dead_link_is_known_to_all_who_talk_with_the_peer(
+    health: Health, reachability: Reachability, cause: Cause
+) -> None:
+    health.link_down(failure(cause, "no route"))
+    assert reachability.reason(50.0) == "no route"
+
+
+@pytest.mark.parametrize("cause", [Cause.REJECTED_PERMANENT, Cause.REJECTED_TRANSIENT])
+def test_a_peer_that_rejects_our_title_is_not_down_for_others(
+    health: Health, reachability: Reachability, cause: Cause
+) -> None:
+    health.link_down(failure(cause, "calling AE title not recognized"))
+    assert reachability.state is Reach.UNKNOWN
+
+
+def test_a_probe_that_is_answered_opens_the_way_for_all(health: Health, reachability: Reachability) -> None:
+    reachability.failed(49.9, "no answer")
+    health.probe_answered(0.6)
+    assert (reachability.state, reachability.rtt) == (Reach.UP, 0.6)
+    reachability.failed(50.0, "no answer")
+    health.probe_answered(None)
+    assert (reachability.state, reachability.rtt) == (Reach.UP, 0.6)
+
+
+def test_an_accepted_object_opens_the_way_for_all(health: Health, reachability: Reachability) -> None:
+    reachability.failed(49.9, "no answer")
+    health.outcome(make_job(1), receipt(make_job(1)), 0.5)
+    assert reachability.state is Reach.UP
+
+
+def test_what_becomes_of_one_object_says_nothing_of_the_way(
+    health: Health, reachability: Reachability
+) -> None:
+    for cause in (Cause.ABORTED, Cause.LOST, Cause.RESOURCES, Cause.REFUSED, Cause.LOCAL):
+        health.outcome(make_job(1), failure(cause, "failed"), 0.1)
+    assert reachability.state is Reach.UNKNOWN
+
+
+def test_nobody_need_listen(notices: list[Notice]) -> None:
+    alone = Health(
+        "oncology",
+        Notices(),
+        policy=DeliveryPolicy(),
+        clock=lambda: 50.0,
+        wall_clock=lambda: NOW,
+        rng=random.Random(1),
+    )
+    alone.link_down(failure(Cause.UNREACHABLE, "no route"))
+    alone.probe_answered(0.5)
+    assert alone.outcome(make_job(1), receipt(make_job(1)), 0.5) == Accepted(1, receipt(make_job(1)))
