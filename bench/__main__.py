@@ -1,4 +1,4 @@
-"""python -m bench [--quick] [--only throughput,parallel,idle,spool]: measure, print, write JSON.
+"""python -m bench [--quick] [--only throughput,parallel,idle,spool,relay,long]: measure, print, write JSON.
 
 The default TCP settings of DCMTK leave Nagle's algorithm on; against most SCPs an object then takes 90 ms,
 however small, and one run a minute. Those runs are few (--slow-rounds) and vary little; the others are many.
@@ -18,13 +18,15 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import idle, machine, report, spool_scale, throughput
+from bench import idle, machine, relay, relay_long, relay_report, report, spool_scale, throughput
+from bench.relay_report import Relayed
 from bench.report import Verdict
 from bench.throughput import DEFAULT, NODELAY, Sample
+from tests.support import long_link
 from tests.support.machine import missing_peers
 
 RESULTS = Path(__file__).parent / "results"
-SECTIONS = ("throughput", "parallel", "idle", "spool")
+SECTIONS = ("throughput", "parallel", "idle", "spool", "relay", "long")
 
 
 def _options() -> argparse.Namespace:
@@ -62,6 +64,7 @@ def main() -> int:
     verdicts: list[Verdict] = []
     facts: dict[str, Any] = {}
     details: dict[str, Any] = {}
+    relayed = Relayed()
     with tempfile.TemporaryDirectory(dir=options.directory) as place:
         work = Path(place)
         facts = machine.facts(work)
@@ -88,6 +91,13 @@ def main() -> int:
             runs_at_scale = spool_scale.measure(work, rows)
             verdicts += report.spool_verdicts(runs_at_scale, rows)
             details["spool"] = [dataclasses.asdict(each) for each in runs_at_scale]
+        if "relay" in sections:
+            _relay(console, work, options, relayed)
+        if "long" in sections:
+            _long(console, work, options, relayed)
+        verdicts += relay_report.verdicts(relayed)
+        details["relay"] = dataclasses.asdict(relayed)
+    relay_report.show(console, relayed)
     report.show(console, samples, verdicts)
     written = _write(facts, samples, verdicts, details, options)
     console.print(f"{time.perf_counter() - started:.0f} s; written to {written}")
@@ -107,6 +117,29 @@ def _throughput(console: Console, work: Path, options: argparse.Namespace) -> li
                 )
                 samples.append(sample)
     return samples
+
+
+def _relay(console: Console, work: Path, options: argparse.Namespace, into: Relayed) -> None:
+    console.print("queries through the relay ...")
+    into.latencies += relay.latencies(work, 100 if options.quick else 1000)
+    rounds = {"TCP_NODELAY=1": options.rounds, "default": options.slow_rounds}
+    for sample in relay.transfers(work, 0.1 if options.quick else 1.0, rounds):
+        console.print(
+            f"{sample.what}, {sample.settings}: {sample.way} {sample.seconds:.2f} s", highlight=False
+        )
+        into.transfers.append(sample)
+
+
+def _long(console: Console, work: Path, options: argparse.Namespace, into: Relayed) -> None:
+    reason = long_link.missing()
+    if reason is not None:
+        console.print(f"[yellow]not measured over the long link: {reason}[/]")
+        return
+    for sample in relay_long.conversations(work, options.rounds):
+        console.print(
+            f"C-FIND over {sample.settings}: {sample.way} {sample.last_match:.3f} s", highlight=False
+        )
+        into.conversations.append(sample)
 
 
 def _write(
