@@ -14,7 +14,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gateway.association.acceptor import AcceptorLimits, Admission, Caller, InboundAssociation, Services
+from gateway.association.acceptor import AcceptorLimits, InboundAssociation
+from gateway.association.admission import Admission, Caller, Services
 from gateway.association.stream import StreamLimits
 from gateway.association.tls import server_context, words_for
 from gateway.dicom.negotiation import AssociateRequest, Rejection

@@ -124,6 +124,41 @@ class DeliverySettled(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class RelayOpened(Notice):
+    """A caller's association has a far one that its messages pass through to."""
+
+    association: str
+    far: str  # the far association
+    peer: str
+    warm: bool  # the far association was open already
+    seconds: float  # the caller waited for it
+
+
+@dataclass(frozen=True, slots=True)
+class RelayRefused(Notice):
+    """There is no far association for a caller; its relayed presentation contexts were refused."""
+
+    association: str
+    address: str
+    calling_ae: str
+    called_ae: str
+    peer: str
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RelayBroken(Notice):
+    """The far association ended while a caller's association was open."""
+
+    association: str
+    far: str
+    peer: str
+    unanswered: int  # requests of the caller that got a failure for it
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class LinkChanged(Notice):
     """A destination went from one state to another (online, degraded, offline)."""
 

@@ -4,17 +4,20 @@ The way of a data set is synchronous from the socket to `Operation.write`: no ta
 fragment. One task per request begins when its last byte is here, waits for the operation to finish (for
 C-STORE: to be durable) and sends the response in the same step.
 
-This room does not know any service: `Services` and `Operation` are what it needs of them.
+Messages that are not served here go to the relay of the admission, piece by piece in the same call, and what
+the far side sends comes back from it. What this room needs of services and relay is in `admission`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from gateway.association.association import REFUSED, RELEASED, VIOLATION, Association
+from gateway.association.admission import RELAYED, Admission, Caller, Operation, Relay, Services
+from gateway.association.association import REFUSED, RELEASED, TIMEOUT, VIOLATION, Association
+from gateway.association.errors import AssociationLost, ResponseTimeout
 from gateway.association.stream import StreamLimits
 from gateway.dicom import messages
 from gateway.dicom.command import Command, CommandField
@@ -28,11 +31,14 @@ from gateway.dicom.events import (
     ReleaseRequested,
 )
 from gateway.dicom.limits import MessageLimits, UpperLayerLimits
-from gateway.dicom.negotiation import AcceptedContext, AssociateAccept, AssociateRequest, Rejection
+from gateway.dicom.negotiation import AcceptedContext, AssociateRequest, Rejection
 from gateway.dicom.state_table import Role
 from gateway.notices import AssociationRefused, ConnectionRefused, Notices
 
 DUPLICATE_INVOCATION = 0x0210
+
+_FIRST_OWN_MESSAGE_ID = 0xF000
+"""Requests of ours to a caller begin here, away from the message IDs of a far side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,59 +46,8 @@ class AcceptorLimits:
     """What one association may ask of us at a time."""
 
     max_operations: int = 16  # requests being performed at the same time; the window we grant is no wider
+    answer_timeout: float = 60.0  # seconds for the peer to answer what we ask on its association
     messages: MessageLimits = field(default_factory=MessageLimits)
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks for an association, beyond what the A-ASSOCIATE-RQ says."""
-
-    association: str
-    listener: str
-    address: str
-    tls: str
-
-
-class Operation(Protocol):
-    """One DIMSE request while it is being performed."""
-
-    @property
-    def pressure(self) -> bool:
-        """True when so much is waiting that no more should be read before `drained()` returns."""
-
-    async def drained(self) -> None:
-        """Wait until `pressure` is over."""
-
-    def write(self, data: memoryview) -> None:
-        """Take a piece of the data set; the memory is only lent for the call. Never raises, never blocks."""
-
-    async def finish(self) -> Command:
-        """All of the data set is here: do what was asked, and return the response to send."""
-
-    def answered(self) -> None:
-        """The response is on its way (or the peer is gone): tell the world, off the critical path."""
-
-    def abandon(self) -> None:
-        """The data set will never be complete: give back what was taken for it."""
-
-
-class Admission(Protocol):
-    """An association that was let in: how it was answered, and what its requests lead to."""
-
-    answer: AssociateAccept
-
-    def perform(self, context: AcceptedContext, command: Command) -> Command | Operation:
-        """Begin what a request asks for, or return the response when that is all there is to it.
-
-        A data set that comes with a request answered at once is read and dropped before the response.
-        """
-
-
-class Services(Protocol):
-    """Who may associate, and for what."""
-
-    async def admit(self, request: AssociateRequest, caller: Caller) -> Admission | Rejection:
-        """Decide on an A-ASSOCIATE-RQ. The peer waits."""
 
 
 class _Request:
@@ -138,12 +93,15 @@ class InboundAssociation(Association):
         self._receiving: dict[int, _Request] = {}  # by presentation context: a data set is on its way
         self._performing: set[asyncio.Task[None]] = set()
         self._outstanding: Counter[int] = Counter()  # message IDs without a response yet
+        self._through: set[int] = set()  # contexts on which the data set that comes is passed through
+        self._asked: dict[int, asyncio.Future[Command]] = {}  # what we asked of the peer, by message ID
+        self._dropping: set[int] = set()  # contexts on which the data set of a response to us is coming
         self._release_waits = False
         self._leave_reason = ""  # we are to end as soon as every request has its response
 
     def leave(self, reason: str) -> None:
         """End the association as soon as no request is without its response (the process stops)."""
-        if self._outstanding:
+        if self._outstanding or self._relay_busy:
             self._leave_reason = reason
         else:
             self.abort(reason)
@@ -172,9 +130,11 @@ class InboundAssociation(Association):
     async def _admit(self, request: AssociateRequest) -> None:
         self.calling_ae = request.calling_ae.strip()
         self.called_ae = request.called_ae.strip()
-        caller = Caller(self.id, self.listener, self.address, self.tls)
+        caller = Caller(self.id, self.listener, self.address, self.tls, self)
         admission = await self._services.admit(request, caller)
         if self._ended is not None:
+            if not isinstance(admission, Rejection) and admission.relay is not None:
+                admission.relay.near_ending(released=True)  # it was never used: as good as new
             return
         if isinstance(admission, Rejection):
             self.layer.reject(admission.result, admission.source, admission.diagnostic)
@@ -186,6 +146,8 @@ class InboundAssociation(Association):
         self.stream.flush()
         self._answered = True
         self._open(admission.answer, request.max_pdu_length)
+        if admission.relay is not None:
+            admission.relay.attach(self, self._rested)
 
     def _refused(self, rejection: Rejection) -> None:
         self._answered = True
@@ -206,7 +168,8 @@ class InboundAssociation(Association):
 
     def _release_if_done(self) -> None:
         # A response may still be sent after the peer asked for release (AR-7), and the peer needs it.
-        if self._release_waits and not self._performing and self._ended is None:
+        at_rest = not self._performing and not self._relay_busy
+        if self._release_waits and at_rest and self._ended is None:
             self._end(RELEASED, "released by the peer")
             if self.layer.can_answer_release:  # what came with the request may have ended it already
                 self.layer.release_response()
@@ -214,34 +177,92 @@ class InboundAssociation(Association):
 
     # --- requests ------------------------------------------------------------------------------------
 
+    def on_events(self, events: Sequence[Event]) -> None:
+        """Take events in order, then let the relay send what came of them."""
+        super().on_events(events)
+        if self._relay is not None:
+            self._relay.flush()
+
+    @property
+    def _relay(self) -> Relay | None:
+        return self._admission.relay if self._admission is not None else None
+
+    @property
+    def _relay_busy(self) -> bool:
+        relay = self._relay
+        return relay is not None and relay.busy
+
     def _on_command(self, message: CommandReceived) -> None:
         command = message.command
+        context = self.contexts[message.context_id]
+        relay = self._relay
         if command.is_response:
-            self._stop(VIOLATION, "aborted here: the peer sent a response to nothing we asked")
-            return
-        if command.command_field == CommandField.C_CANCEL_RQ:
-            return  # what it names is over already, or cannot be cancelled
-        context_id = message.context_id
-        message_id = command.message_id or 0
-        outcome: Command | Operation
-        if message_id in self._outstanding:
+            self._on_response(context, command)
+        elif command.command_field == CommandField.C_CANCEL_RQ:
+            # What is done here cannot be cancelled, or is over already.
+            if relay is not None:
+                relay.cancel(context, command)
+        elif (command.message_id or 0) in self._outstanding or (
+            relay is not None and relay.knows(command.message_id or 0)
+        ):
             # PS3.7 annex C.5.7; the first one goes on undisturbed.
-            outcome = messages.response(
-                command, DUPLICATE_INVOCATION, error_comment="this message ID is in use"
+            comment = "this message ID is in use"
+            self._begin(
+                context.context_id,
+                command,
+                messages.response(command, DUPLICATE_INVOCATION, error_comment=comment),
             )
         elif self._admission is None:
             raise RuntimeError("a DIMSE message came before the association was open")
         else:
-            outcome = self._admission.perform(self.contexts[context_id], command)
+            outcome = self._admission.perform(context, command)
+            if outcome is not RELAYED:
+                self._begin(context.context_id, command, outcome)
+            elif relay is None:
+                raise RuntimeError("a request is to be relayed, and there is no relay")
+            else:
+                self._pass_data_set(context.context_id, command)
+                relay.request(context, command)
+
+    def _on_response(self, context: AcceptedContext, command: Command) -> None:
+        waiting = self._asked.pop(command.message_id_responded_to or 0, None)
+        if waiting is not None:
+            if command.has_data_set:
+                self._dropping.add(context.context_id)  # nobody here wants it
+            if not waiting.done():
+                waiting.set_result(command)
+            return
+        relay = self._relay
+        if relay is None or not relay.response(context, command):
+            self._stop(VIOLATION, "aborted here: the peer sent a response to nothing it was asked")
+            return
+        self._pass_data_set(context.context_id, command)
+
+    def _pass_data_set(self, context_id: int, command: Command) -> None:
+        if command.has_data_set:
+            self._through.add(context_id)
+
+    def _begin(self, context_id: int, command: Command, outcome: Command | Operation) -> None:
         request = _Request(context_id, command, outcome)
-        self._outstanding[message_id] += 1
+        self._outstanding[command.message_id or 0] += 1
         if command.has_data_set:
             self._receiving[context_id] = request
         else:
             self._complete(request)
 
     def _on_fragment(self, message: DataSetFragment) -> None:
-        request = self._receiving[message.context_id]
+        context_id = message.context_id
+        if context_id in self._through:
+            if message.is_last:
+                self._through.discard(context_id)
+            if self._relay is not None:
+                self._relay.fragment(context_id, message.data, message.is_last)
+            return
+        if context_id in self._dropping:
+            if message.is_last:
+                self._dropping.discard(context_id)
+            return
+        request = self._receiving[context_id]
         operation = request.operation
         if operation is not None:
             if message.data:
@@ -249,7 +270,7 @@ class InboundAssociation(Association):
             if operation.pressure and request.relief is None and not message.is_last:
                 self._relieve(request, operation)
         if message.is_last:
-            del self._receiving[message.context_id]
+            del self._receiving[context_id]
             self._complete(request)
 
     def _complete(self, request: _Request) -> None:
@@ -279,18 +300,22 @@ class InboundAssociation(Association):
         if not self._outstanding[message_id]:
             del self._outstanding[message_id]
         if request.command.command_field == CommandField.C_STORE_RQ:
-            self._count(response)
+            self.count(response)
         if self.layer.can_send:
-            self._send_command(request.context_id, response)
+            self.send_command(request.context_id, response)
 
     def _performed(self, task: asyncio.Task[None]) -> None:
         self._performing.discard(task)
         self.stream.end()
         self.stream.resume_reading("operations")
         self._surface(task)
+        self._rested()
+
+    def _rested(self) -> None:
+        """Something came to its end: go on with what waited for that."""
         if not self.stream.connected:
             self._finished()
-        elif self._leave_reason and not self._outstanding:
+        elif self._leave_reason and not self._outstanding and not self._relay_busy:
             self.abort(self._leave_reason)
         else:
             self._release_if_done()
@@ -322,11 +347,49 @@ class InboundAssociation(Association):
 
         request.relief.add_done_callback(relieved)
 
+    # --- what we ask of the peer ---------------------------------------------------------------------
+
+    def message_id_for(self, wanted: int) -> int:
+        """Return `wanted` where it is free, else another message ID for a request to this peer."""
+        while wanted in self._asked or not 0 < wanted <= 0xFFFF:
+            wanted = wanted % 0xFFFF + 1
+        return wanted
+
+    async def ask(self, context_id: int, build: Callable[[int], Command], data: bytes = b"") -> Command:
+        """Ask the caller something on its own association; see NearSide."""
+        if not self.established or not self.layer.can_send or self.streaming:
+            raise AssociationLost("the association is not free for a request of ours")
+        message_id = self.message_id_for(_FIRST_OWN_MESSAGE_ID)
+        waiting: asyncio.Future[Command] = self._loop.create_future()
+        self._asked[message_id] = waiting
+        self.stream.begin()
+        try:
+            command = build(message_id)
+            self.stream_command(context_id, command)
+            if command.has_data_set:
+                self.stream_data(context_id, data, True)
+            self.stream.flush()
+            async with asyncio.timeout(self._limits.answer_timeout):
+                return await waiting
+        except TimeoutError:
+            self._stop(TIMEOUT, "aborted here: the peer did not answer our request in time")
+            raise ResponseTimeout("no answer to a request on the caller's own association") from None
+        finally:
+            self._asked.pop(message_id, None)
+            self.stream.end()
+
     # --- ending --------------------------------------------------------------------------------------
 
     def _on_ending(self) -> None:
         if self._admitting is not None and not self._answered:
             self._admitting.cancel()
+        if self._relay is not None:
+            released = self._ended is not None and self._ended.outcome == RELEASED
+            self._relay.near_ending(released=released)
+        asked, self._asked = self._asked, {}
+        for waiting in asked.values():
+            if not waiting.done():
+                waiting.set_exception(AssociationLost("the caller's association ended before it answered"))
         receiving, self._receiving = self._receiving, {}
         for request in receiving.values():
             if request.relief is not None:

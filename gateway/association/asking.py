@@ -223,7 +223,7 @@ class AskingAssociation(RequestorAssociation):
             and self.layer.can_send
             and not self._line.locked()  # no message of ours is half written
         ):
-            self._send_command(question.context_id, messages.c_cancel_rq(message_id))
+            self.send_command(question.context_id, messages.c_cancel_rq(message_id))
 
     # --- what the peer asks of us --------------------------------------------------------------------
 
@@ -243,7 +243,7 @@ class AskingAssociation(RequestorAssociation):
         async with self._line:
             if not self.layer.can_send:
                 return  # the peer is gone; what it told us was taken in all the same
-            self._send_command(context_id, response)
+            self.send_command(context_id, response)
             self.stream.flush()
             if not self.stream.writable:
                 await self.stream.drained()

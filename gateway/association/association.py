@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import ssl
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,9 @@ VIOLATION = "violation"  # aborted by us, because the peer broke the protocol
 REFUSED = "refused"  # never opened
 
 _BROKEN = "aborted here, because the peer broke the protocol"
+
+_MAX_IN_LINE = 64
+"""Messages that wait for one that is being passed through, before no more is read from the peer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,8 @@ class Association(ABC):
         self._opened_at: float | None = None
         self._ended: Closed | None = None
         self._closed: asyncio.Future[Closed] = self._loop.create_future()
+        self._streaming: set[int] = set()  # contexts on which a message is sent piece by piece at present
+        self._in_line: deque[tuple[int, Command]] = deque()  # whole messages that wait for those
 
     # --- facts ---------------------------------------------------------------------------------------
 
@@ -117,6 +123,14 @@ class Association(ABC):
     def abort(self, reason: str = "aborted here") -> None:
         """Send A-ABORT (service-user) and close; harmless when the association is over."""
         self._stop(ABORTED, reason)
+
+    def expire(self, reason: str) -> None:
+        """Abort because the peer took too long; `reason` in words."""
+        self._stop(TIMEOUT, reason, source=2)
+
+    def message_id_for(self, wanted: int) -> int:
+        """Return `wanted` where it is free, else another message ID for a request to this peer."""
+        return wanted
 
     def _stop(self, outcome: str, reason: str, *, source: int = 0, diagnostic: int = 0) -> None:
         """End the association with an A-ABORT of ours."""
@@ -252,12 +266,52 @@ class Association(ABC):
 
     # --- sending -------------------------------------------------------------------------------------
 
-    def _send_command(self, context_id: int, command: Command) -> None:
-        """Queue a command set as PDVs; the caller flushes."""
+    def send_command(self, context_id: int, command: Command) -> None:
+        """Queue a whole message without a data set; the caller flushes.
+
+        It never goes between the pieces of a message that is passed through: PS3.8 allows that on another
+        context, and toolkits that consoles are built on do not understand it.
+        """
+        if self._streaming:
+            self._in_line.append((context_id, command))
+            if len(self._in_line) >= _MAX_IN_LINE:
+                self.stream.hold_reading("line")
+        else:
+            self._put_command(context_id, command)
+
+    def _put_command(self, context_id: int, command: Command) -> None:
         for fragment, is_last in fragments(command.encode(), self.layer.max_fragment):
             self.layer.send_pdv(context_id, True, is_last, fragment)
 
-    def _count(self, response: Command) -> None:
+    def stream_command(self, context_id: int, command: Command) -> None:
+        """Queue a command of a message that is passed through; its data set follows by `stream_data`.
+
+        Nothing is sent when the association is over. The caller flushes the stream.
+        """
+        if not self.layer.can_send:
+            return
+        self._put_command(context_id, command)
+        if command.has_data_set:
+            self._streaming.add(context_id)
+
+    def stream_data(self, context_id: int, data: bytes, is_last: bool) -> None:
+        """Queue a piece of that data set, in as many fragments as this peer's PDU length needs."""
+        if not self.layer.can_send:
+            return
+        for fragment, is_end in fragments(data, self.layer.max_fragment):
+            self.layer.send_pdv(context_id, False, is_last and is_end, fragment)
+        if is_last:
+            self._streaming.discard(context_id)
+            while self._in_line and not self._streaming:
+                self._put_command(*self._in_line.popleft())
+            self.stream.resume_reading("line")
+
+    @property
+    def streaming(self) -> bool:
+        """True while a message that is passed through has begun to be sent and is not complete."""
+        return bool(self._streaming)
+
+    def count(self, response: Command) -> None:
         """Note how one C-STORE ended."""
         if category(response.status or 0) in (Category.SUCCESS, Category.WARNING):
             self.objects += 1

@@ -146,7 +146,7 @@ class RequestorAssociation(Association):
                 originator=originator,
             )
             response = await self._ask(context_id, request, data)
-        self._count(response)
+        self.count(response)
         return response
 
     async def c_echo(self, context_id: int | None = None) -> int:
@@ -205,7 +205,7 @@ class RequestorAssociation(Association):
                 begun = True
                 self._pending[message_id] = pending
                 pending.add_done_callback(_seen)
-                self._send_command(context_id, request)
+                self.send_command(context_id, request)
                 if data is None:
                     self.stream.flush()
                 else:
@@ -334,7 +334,7 @@ class RequestorAssociation(Association):
             self._stop(VIOLATION, "aborted here: the peer keeps asking for services that we do not offer")
             return
         if self.layer.can_send:
-            self._send_command(context_id, messages.response(command, status))
+            self.send_command(context_id, messages.response(command, status))
 
     def _on_ending(self) -> None:
         self._settle_opening(self._fault())

@@ -179,7 +179,7 @@ class ContextAnswer:
         return cls(result)
 
 
-def _only_scu(_sop_class: str, as_scu: bool, _as_scp: bool) -> tuple[bool, bool]:
+def _only_scu(_sop_class: str, as_scu: bool, _as_scp: bool) -> tuple[bool, bool] | None:
     return as_scu, False
 
 
@@ -196,6 +196,7 @@ class AcceptorPolicy:
     """How an acceptor answers. Only `choose` has no default.
 
     `roles` gives the requestor's (SCU, SCP) roles we agree to, of those it proposed; by default it stays SCU.
+    None leaves the proposal without an answer, after which the default roles hold (PS3.7 D.3.3.4).
     `extended` and `identity` return the answer to those sub-items, or None for none (PS3.7 D.3.3.5, D.3.3.7:
     an acceptor that does not support them says nothing). `max_operations` bounds the asynchronous operations
     window that we grant in either direction; 1 is synchronous.
@@ -203,7 +204,7 @@ class AcceptorPolicy:
 
     choose: Callable[[ProposedContext], ContextAnswer]
     max_pdu_length: int = DEFAULT_MAX_PDU_LENGTH
-    roles: Callable[[str, bool, bool], tuple[bool, bool]] = _only_scu
+    roles: Callable[[str, bool, bool], tuple[bool, bool] | None] = _only_scu
     extended: Callable[[str, bytes], bytes | None] = _no_extended
     identity: Callable[[UserIdentity], bytes | None] = _no_identity
     max_operations: int = 64
@@ -227,10 +228,8 @@ def negotiate(request: AssociateRequest, policy: AcceptorPolicy) -> AssociateAcc
     An answer that breaks the rules is put right rather than sent: a transfer syntax that was not proposed
     becomes a refusal, a role that was not proposed is not granted.
     """
-    roles = {
-        sop_class: _granted(policy.roles(sop_class, *proposed), proposed)
-        for sop_class, proposed in request.roles.items()
-    }
+    answered = ((uid, policy.roles(uid, *proposed)) for uid, proposed in request.roles.items())
+    roles = {uid: _granted(answer, request.roles[uid]) for uid, answer in answered if answer is not None}
     contexts = tuple(_answer(proposed, policy.choose(proposed), roles) for proposed in request.contexts)
     usable = {context.abstract_syntax for context in contexts if context.accepted}
     answers = ((uid, policy.extended(uid, info)) for uid, info in request.extended.items() if uid in usable)

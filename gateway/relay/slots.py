@@ -47,13 +47,14 @@ class Slots:
 
         Raises NoSlot at once when too many wait already, or after the waiting time.
         """
-        await self._acquire(priority)
+        await self.acquire(priority)
         try:
             yield
         finally:
-            self._release()
+            self.release()
 
-    async def _acquire(self, priority: int) -> None:
+    async def acquire(self, priority: int) -> None:
+        """Take a slot, to be given back with `release`; as `hold` does for a block."""
         if self.held < self._most:  # then nobody waits: a slot that becomes free goes to the first in line
             self.held += 1
             return
@@ -68,7 +69,7 @@ class Slots:
             await waiter.granted
         except asyncio.CancelledError:
             if waiter.granted.done() and not waiter.granted.cancelled() and not waiter.granted.exception():
-                self._release()  # it was ours already: hand it on
+                self.release()  # it was ours already: hand it on
             else:
                 self._forget(waiter)
             raise
@@ -86,7 +87,8 @@ class Slots:
         if waiter in self._waiters:
             self._waiters.remove(waiter)
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Give a slot back; the first in line gets it."""
         while self._waiters:
             waiter = self._waiters.pop(0)
             if not waiter.granted.done():  # cancelled ones have not run yet to take themselves away

@@ -1,16 +1,24 @@
 """The table (abstract syntax, DIMSE command) -> handler, and the decision on every A-ASSOCIATE-RQ.
 
 A new service class is one more file and one more entry in `ServiceRegistry(services=...)`; neither the
-listener nor the association changes.
+listener nor the association changes. What no service here serves is relayed to the first peer of the route.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from gateway.association.acceptor import Admission, Caller, Operation
+from gateway.association.admission import (
+    RELAYED,
+    Admission,
+    Caller,
+    NearSide,
+    Operation,
+    Relay,
+    Relayed,
+)
 from gateway.dicom import messages
 from gateway.dicom.command import Command
 from gateway.dicom.negotiation import (
@@ -19,15 +27,23 @@ from gateway.dicom.negotiation import (
     AssociateAccept,
     AssociateRequest,
     ContextAnswer,
+    ContextResult,
     ProposedContext,
     Rejection,
+    UserIdentity,
+    narrower_window,
     negotiate,
     refusal,
 )
+from gateway.dicom.sop_classes import VERIFICATION, is_storage
 from gateway.model import AETitle, Route
+from gateway.relay.mirror import Mirror, Wanted, acceptable
 from gateway.routing import OwnTitle, RoutingTable
 
 UNRECOGNIZED_OPERATION = 0x0211  # PS3.7 annex C.5.18
+
+TEMPORARY_CONGESTION = Rejection(2, 3, 1, "the far end cannot be reached")
+"""PS3.8 Table 9-21: transient, by the provider; the caller may try again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +55,13 @@ class Visit:
     called_ae: AETitle
     target: Route | OwnTitle
     request: AssociateRequest
+
+    @property
+    def near(self) -> NearSide:
+        """The caller's association itself, to ask something of it."""
+        if self.caller.near is None:
+            raise RuntimeError("this caller has no association")
+        return self.caller.near
 
 
 Handler = Callable[[Visit, AcceptedContext, Command], Command | Operation]
@@ -58,31 +81,93 @@ class Service(Protocol):
     def choose(self, proposed: ProposedContext, target: Route | OwnTitle) -> ContextAnswer:
         """Answer a proposed context that this service serves."""
 
+    def roles(
+        self, abstract_syntax: str, proposed: tuple[bool, bool], target: Route | OwnTitle
+    ) -> tuple[bool, bool]:
+        """Grant the requestor's (SCU, SCP) roles, of those it proposed (PS3.7 D.3.3.4)."""
+
     def extended(self, abstract_syntax: str, information: bytes) -> bytes | None:
         """Answer SOP class extended negotiation (PS3.7 D.3.3.5); None when there is nothing to say."""
+
+
+class Connection(Protocol):
+    """What the relay found for a caller."""
+
+    @property
+    def mirror(self) -> Mirror:
+        """The far end's answer; an empty one when it was not reached."""
+
+    @property
+    def rejection(self) -> Rejection | None:
+        """The far end's own A-ASSOCIATE-RJ, when that is why it was not reached."""
+
+    def relay(self) -> Relay | None:
+        """Begin to relay; None when the far end was not reached. To be called at most once."""
+
+    def leave(self) -> None:
+        """Nothing will be relayed after all: give back what was taken. Instead of `relay`."""
+
+
+class Relaying(Protocol):
+    """What connects a caller with the far end of its route."""
+
+    async def connect(self, visit: Visit, wanted: Wanted, *, alone: bool) -> Connection:
+        """Reach the far end, within a bound. `alone`: nothing is served here on this association."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Who answers each proposed context: a service here, the far end, or both.
+
+    Both: storage classes that go up to the spool and come down by C-GET (`Wanted.both`), and Verification,
+    which is passed on where the caller has a far end anyway.
+    """
+
+    served: Mapping[int, Service]
+    wanted: Wanted
+
+    @property
+    def alone(self) -> bool:
+        """True when only the far end can give this association a use."""
+        relayed = {context.context_id for context in self.wanted.contexts}
+        return not self.served.keys() - relayed and not self.wanted.both
+
+    def is_wanted(self, context_id: int) -> bool:
+        return any(context.context_id == context_id for context in self.wanted.contexts)
 
 
 class ServiceRegistry:
     """Decides who may associate and for what; the `Services` of every listener."""
 
     def __init__(
-        self, routing: RoutingTable, services: Sequence[Service], *, max_operations: int = 16
+        self,
+        routing: RoutingTable,
+        services: Sequence[Service],
+        *,
+        relaying: Relaying | None = None,
+        max_operations: int = 16,
     ) -> None:
         """Of several services that serve an abstract syntax the first in `services` gets it.
 
-        `max_operations` bounds the asynchronous operations window that is granted (PS3.7 D.3.3.3).
+        Without `relaying` whatever no service serves is refused. `max_operations` bounds the asynchronous
+        operations window that is granted (PS3.7 D.3.3.3).
         """
         self._routing = routing
         self._services = tuple(services)
+        self._relaying = relaying
         self._max_operations = max_operations
 
     async def admit(self, request: AssociateRequest, caller: Caller) -> Admission | Rejection:
         """Answer an A-ASSOCIATE-RQ: rejected for its titles, else context by context.
 
-        An association none of whose contexts is accepted is still accepted (PS3.8 7.1.1.11: each context
-        has its own result). User identity is never verified here, and therefore a positive response is
-        never given, even where one was asked for: PS3.7 D.3.3.7 lets an acceptor that does not support
-        user identity stay silent, and anything else would claim a check that did not take place.
+        What is relayed is answered as the far end answers it, and refused by the provider (result 2) when the
+        far end cannot be reached; when nothing is left then, the association is rejected as transient, or as
+        the far end itself rejected it. Otherwise an association none of whose contexts is accepted is still
+        accepted (PS3.8 7.1.1.11: each context has its own result).
+
+        User identity is never verified here, and a positive response is given only where the far end gave
+        one: PS3.7 D.3.3.7 lets an acceptor that does not support user identity stay silent, and anything
+        else would claim a check that did not take place.
         """
         refused = refusal(request)
         if refused is not None:
@@ -93,23 +178,95 @@ class ServiceRegistry:
         visit = Visit(
             caller, AETitle.parse(request.calling_ae), AETitle.parse(request.called_ae), target, request
         )
+        plan = self._plan(request, target)
+        if not plan.wanted.contexts or self._relaying is None:
+            return _Admitted(self._negotiate(request, plan, Mirror(), target), visit, plan, None)
+        connection = await self._relaying.connect(visit, plan.wanted, alone=plan.alone)
+        if plan.alone and not connection.mirror.reached:
+            return connection.rejection or TEMPORARY_CONGESTION
+        answer = self._negotiate(request, plan, connection.mirror, target)
+        relay: Relay | None = None
+        if acceptable(connection.mirror, plan.wanted.contexts):
+            relay = connection.relay()
+        else:
+            connection.leave()
+        return _Admitted(answer, visit, plan, relay)
+
+    def _plan(self, request: AssociateRequest, target: Route | OwnTitle) -> _Plan:
         served: dict[int, Service] = {}
-        by_syntax: dict[str, Service] = {}
+        wanted: list[ProposedContext] = []
+        both: set[str] = set()
+        has_far_end = isinstance(target, Route) and self._relaying is not None
+        for proposed in request.contexts:
+            uid = proposed.abstract_syntax
+            service = self._service_for(uid, target)
+            as_scu, as_scp = request.roles.get(uid, (True, False))
+            # What comes down is never kept here; nor is what goes up when the caller says it sends nothing.
+            comes_down = has_far_end and as_scp and is_storage(uid)
+            if service is not None and not (comes_down and not as_scu):
+                served[proposed.context_id] = service
+            if has_far_end and (service is None or comes_down):
+                wanted.append(proposed)
+                if service is not None and as_scu:
+                    both.add(uid)
+        if wanted:
+            wanted += [
+                proposed
+                for proposed in request.contexts
+                if proposed.abstract_syntax == VERIFICATION and proposed.context_id in served
+            ]
+        return _Plan(served, Wanted(tuple(wanted), frozenset(both)))
+
+    def _negotiate(
+        self, request: AssociateRequest, plan: _Plan, mirror: Mirror, target: Route | OwnTitle
+    ) -> AssociateAccept:
+        by_syntax = {
+            context.abstract_syntax: plan.served[context.context_id]
+            for context in request.contexts
+            if context.context_id in plan.served
+        }
+        down = {
+            context.abstract_syntax
+            for context in plan.wanted.contexts
+            if context.abstract_syntax in plan.wanted.both and mirror.as_scp(context)
+        }
 
         def choose(proposed: ProposedContext) -> ContextAnswer:
-            service = self._service_for(proposed.abstract_syntax, target)
+            uid = proposed.abstract_syntax
+            service = plan.served.get(proposed.context_id)
+            passed_on = uid in down or (uid == VERIFICATION and mirror.reached)
+            if service is not None and not (passed_on and plan.is_wanted(proposed.context_id)):
+                return service.choose(proposed, target)
+            if plan.is_wanted(proposed.context_id):
+                return mirror.context(proposed)
+            return ContextAnswer.refuse(ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED)
+
+        def roles(uid: str, as_scu: bool, as_scp: bool) -> tuple[bool, bool] | None:
+            service = by_syntax.get(uid)
             if service is None:
-                return ContextAnswer.refuse()
-            served[proposed.context_id] = service
-            by_syntax[proposed.abstract_syntax] = service
-            return service.choose(proposed, target)
+                return mirror.roles(uid)
+            granted = service.roles(uid, (as_scu, as_scp), target)
+            return (granted[0], True) if uid in down else granted
 
-        def extended(abstract_syntax: str, information: bytes) -> bytes | None:
-            service = by_syntax.get(abstract_syntax)
-            return service.extended(abstract_syntax, information) if service else None
+        def extended(uid: str, information: bytes) -> bytes | None:
+            service = by_syntax.get(uid)
+            return service.extended(uid, information) if service else mirror.extended(uid)
 
-        policy = AcceptorPolicy(choose=choose, extended=extended, max_operations=self._max_operations)
-        return _Admitted(negotiate(request, policy), visit, served)
+        def identity(_identity: UserIdentity) -> bytes | None:
+            return mirror.answer.user_identity_response if mirror.answer else None
+
+        policy = AcceptorPolicy(
+            choose=choose,
+            roles=roles,
+            extended=extended,
+            identity=identity,
+            max_operations=self._max_operations,
+        )
+        answer = negotiate(request, policy)
+        if mirror.reached and answer.async_window is not None:
+            window = narrower_window(answer.async_window, mirror.async_window)
+            answer = replace(answer, async_window=window)
+        return answer
 
     def _service_for(self, abstract_syntax: str, target: Route | OwnTitle) -> Service | None:
         for service in self._services:
@@ -121,14 +278,19 @@ class ServiceRegistry:
 class _Admitted:
     """One association that was let in, with the service of each of its contexts."""
 
-    def __init__(self, answer: AssociateAccept, visit: Visit, served: Mapping[int, Service]) -> None:
+    def __init__(self, answer: AssociateAccept, visit: Visit, plan: _Plan, relay: Relay | None) -> None:
         self.answer = answer
+        self.relay = relay
         self._visit = visit
-        self._served = served
+        self._plan = plan
 
-    def perform(self, context: AcceptedContext, command: Command) -> Command | Operation:
-        """Begin a request, or turn down what the service of its context does not know."""
-        handler = self._served[context.context_id].handlers.get(command.command_field)
+    def perform(self, context: AcceptedContext, command: Command) -> Command | Operation | Relayed:
+        """Begin a request, pass it on, or turn down what the service of its context does not know."""
+        service = self._plan.served.get(context.context_id)
+        passed_on = service is None or context.abstract_syntax == VERIFICATION
+        if self.relay is not None and passed_on and self._plan.is_wanted(context.context_id):
+            return RELAYED
+        handler = service.handlers.get(command.command_field) if service is not None else None
         if handler is None:
             return messages.response(
                 command, UNRECOGNIZED_OPERATION, error_comment="this operation is not offered on this context"

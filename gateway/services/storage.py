@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
-from gateway.association.acceptor import Operation
+from gateway.association.admission import Operation
 from gateway.dicom import messages
 from gateway.dicom.command import Command, CommandField
 from gateway.dicom.negotiation import (
@@ -103,6 +103,12 @@ class StorageService:
             if candidates:
                 return ContextAnswer.accept(candidates[0])
         raise AssertionError("something is offered")
+
+    def roles(
+        self, abstract_syntax: str, proposed: tuple[bool, bool], target: Route | OwnTitle
+    ) -> tuple[bool, bool]:
+        """The caller sends; what comes down to it is the relay's."""
+        return proposed[0], False
 
     def extended(self, abstract_syntax: str, information: bytes) -> bytes:
         """Say that all attributes and digital signatures are kept, and nothing is coerced (PS3.4 B.3.1)."""
