@@ -5,10 +5,26 @@ delivery    one object on its way to one destination; states in states.py
 journal     the SQLite database whose commit is the one commit point
 inline      an object small enough to live in the journal itself
 leftover    a file that no journal row names: nothing, removed at the next start
+commitment  a console's transaction of storage commitment; its items are one instance at one destination each
+ask         a question to a destination: does it have these instances for good?
+step        an N-CREATE or N-SET of a procedure step that waits for its destination
 mark        free room below which an object of some priority is refused
 """
 
+from gateway.spool.commitment_values import (
+    AddedCommitment,
+    AskAnswered,
+    CommitmentCounts,
+    CommitmentReport,
+    CommitmentRequest,
+    CommitmentRow,
+    CommitmentState,
+    OpenAsk,
+    Reference,
+    ToAsk,
+)
 from gateway.spool.spool import Spool
+from gateway.spool.step_values import Step, StepCounts, StepRow, StepState
 from gateway.spool.values import (
     Accepted,
     Confirmed,
@@ -27,10 +43,18 @@ from gateway.spool.values import (
     SpoolSummary,
     Stored,
     SummaryCell,
+    Unsettled,
 )
 
 __all__ = [
     "Accepted",
+    "AddedCommitment",
+    "AskAnswered",
+    "CommitmentCounts",
+    "CommitmentReport",
+    "CommitmentRequest",
+    "CommitmentRow",
+    "CommitmentState",
     "Confirmed",
     "DataReader",
     "DeliveryRow",
@@ -40,12 +64,20 @@ __all__ = [
     "Hold",
     "IncomingObject",
     "Job",
+    "OpenAsk",
     "PutBack",
     "RecoveryReport",
+    "Reference",
     "Settlement",
     "Spool",
     "SpoolLimits",
     "SpoolSummary",
+    "Step",
+    "StepCounts",
+    "StepRow",
+    "StepState",
     "Stored",
     "SummaryCell",
+    "ToAsk",
+    "Unsettled",
 ]

@@ -19,6 +19,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from gateway.errors import GatewayError, LocalError, NoRoom, SpoolFailure
 from gateway.notices import Alarm
+from gateway.spool.commitments import follow
 from gateway.spool.files import Disk, Files
 from gateway.spool.recovery import make_names_durable, open_journal
 from gateway.spool.schema import PLACE_FILE, PLACE_INLINE, SUBJECT_OBJECT
@@ -80,6 +81,9 @@ class Batch:
     work: set[str] = field(default_factory=set)
     alarms: list[Alarm] = field(default_factory=list)
     compare: list[int] = field(default_factory=list)
+    settled: set[str] = field(default_factory=set)
+    commitment: bool = False
+    steps: set[str] = field(default_factory=set)
     disk: Disk | None = None
     kept: int = 0
     failed: SpoolFailure | None = None
@@ -200,6 +204,7 @@ class Journal:
             db.execute("BEGIN IMMEDIATE")
             for request in requests:
                 self._do(tx, request, batch)
+            follow(tx)
             db.execute("COMMIT")
         except sqlite3.Error as error:
             self._fail(requests, error)
@@ -209,6 +214,7 @@ class Journal:
             raise
         self._failures = 0
         batch.work, batch.alarms, batch.compare = tx.work, tx.alarms, tx.compare
+        batch.settled, batch.commitment, batch.steps = tx.settled, tx.commitment, tx.steps
         if monotonic() - self._refreshed > REFRESH_SECONDS:
             self._look_at_disk(batch)
         self._around.deliver(batch)

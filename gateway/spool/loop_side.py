@@ -27,6 +27,9 @@ class LoopSide:
         self._compare = compare
         self._loop: asyncio.AbstractEventLoop | None = None
         self._work_callbacks: list[Callable[[str], None]] = []
+        self._settled_callbacks: list[Callable[[str], None]] = []
+        self._step_callbacks: list[Callable[[str], None]] = []
+        self._commitment_callbacks: list[Callable[[], None]] = []
         self._refusing: set[Priority] = set()
         self._ended = asyncio.Event()
         self._failure: SpoolFailure | None = None
@@ -61,6 +64,21 @@ class LoopSide:
         self._work_callbacks.append(callback)
         return lambda: self._work_callbacks.remove(callback)
 
+    def on_settled(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        """See Spool.on_settled."""
+        self._settled_callbacks.append(callback)
+        return lambda: self._settled_callbacks.remove(callback)
+
+    def on_step(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        """See Spool.on_step."""
+        self._step_callbacks.append(callback)
+        return lambda: self._step_callbacks.remove(callback)
+
+    def on_commitment(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """See Spool.on_commitment."""
+        self._commitment_callbacks.append(callback)
+        return lambda: self._commitment_callbacks.remove(callback)
+
     def refused(self, priority: Priority) -> None:
         """There was no room: alarm, once until there is room again."""
         if priority in self._refusing:
@@ -93,9 +111,17 @@ class LoopSide:
             self._failure = batch.failed
             self._notices.publish(Alarm("spool.failed", f"{batch.failed}; the gateway has to restart"))
             self._ended.set()
-        for destination in batch.work:
-            for callback in tuple(self._work_callbacks):
-                callback(destination)
+        for destinations, callbacks in (
+            (batch.work, self._work_callbacks),
+            (batch.settled, self._settled_callbacks),
+            (batch.steps, self._step_callbacks),
+        ):
+            for destination in destinations:
+                for callback in tuple(callbacks):
+                    callback(destination)
+        if batch.commitment:
+            for tell in tuple(self._commitment_callbacks):
+                tell()
 
     async def wait_failed(self) -> None:
         """See Spool.wait_failed."""

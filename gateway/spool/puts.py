@@ -134,7 +134,7 @@ def _put_twin(tx: Transaction, arrival: Arrival, twin: _Known) -> Stored:
         tx.move_all(lost, Event.DISCARD, f"received again as object {stored.number}")
         return stored
     if wanting:
-        _add_deliveries(tx, twin.number, arrival.priority, twin.size, wanting)
+        _add_deliveries(tx, twin.number, arrival.priority, twin.size, wanting, arrival.origin.calling_ae)
     if arrival.file is not None:
         tx.doomed.append(arrival.file)
     tx.tell(twin.number, "received-again", f"from {arrival.origin.calling_ae}, {arrival.origin.address}")
@@ -142,7 +142,7 @@ def _put_twin(tx: Transaction, arrival: Arrival, twin: _Known) -> Stored:
 
 
 def _add_deliveries(
-    tx: Transaction, number: int, priority: Priority, size: int, names: Sequence[str]
+    tx: Transaction, number: int, priority: Priority, size: int, names: Sequence[str], calling_ae: str
 ) -> None:
     """More destinations for an object that is here; held with it when its identity is in doubt."""
     doubt = tx.one(
@@ -154,7 +154,7 @@ def _add_deliveries(
     )
     cause, reason = doubt or ("", "")
     for name in names:
-        _add_delivery(tx, number, name, priority, size, cause=cause, reason=reason)
+        _add_delivery(tx, number, name, priority, size, calling_ae, cause=cause, reason=reason)
 
 
 def _put_conflict(tx: Transaction, arrival: Arrival, reason: str) -> Stored:
@@ -210,17 +210,35 @@ def _insert(
     if arrival.file is None:
         tx.db.execute("INSERT INTO inline (object, data) VALUES (?, ?)", (number, arrival.data))
     for name in destinations:
-        _add_delivery(tx, number, name, arrival.priority, arrival.size, cause=cause, reason=reason)
+        _add_delivery(
+            tx,
+            number,
+            name,
+            arrival.priority,
+            arrival.size,
+            arrival.origin.calling_ae,
+            cause=cause,
+            reason=reason,
+        )
     return Stored(number, outcome, arrival.digest, arrival.size)
 
 
 def _add_delivery(
-    tx: Transaction, number: int, destination: str, priority: Priority, size: int, *, cause: str, reason: str
+    tx: Transaction,
+    number: int,
+    destination: str,
+    priority: Priority,
+    size: int,
+    calling_ae: str,
+    *,
+    cause: str,
+    reason: str,
 ) -> None:
-    """Add a delivery of object `number`: queued, or held when there is a cause."""
+    """Add a delivery of object `number`, sent by `calling_ae`: queued, or held when there is a cause."""
     tx.db.execute(
-        "INSERT INTO deliveries (object, destination, priority, size, state, cause, reason, updated_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO deliveries "
+        "(object, destination, priority, size, state, cause, reason, updated_at, calling_ae) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             number,
             tx.destinations.number(tx.db, destination),
@@ -230,6 +248,7 @@ def _add_delivery(
             cause,
             reason,
             tx.now,
+            calling_ae,
         ),
     )
     if not cause:
@@ -241,8 +260,9 @@ def _merge(tx: Transaction, number: int, twin: int, undecided: list[Delivery]) -
     served = {one.destination for one in tx.deliveries_of(twin) if one.state is not DeliveryState.DISCARDED}
     tx.move_all(undecided, Event.DISCARD, f"same content as object {twin}")
     size, priority = tx.rows("SELECT size, priority FROM objects WHERE number = ?", twin)[0]
+    calling_ae = tx.rows("SELECT calling_ae FROM objects WHERE number = ?", number)[0][0]
     wanting = [one.destination for one in undecided if one.destination not in served]
-    _add_deliveries(tx, twin, Priority(priority), size, wanting)
+    _add_deliveries(tx, twin, Priority(priority), size, wanting, calling_ae)
     tx.write("UPDATE objects SET same_as = ? WHERE number = ?", twin, number)
     tx.tell(number, "merged", f"same content as object {twin}")
     tx.tell(twin, "received-again", f"in another transfer syntax, as object {number}")

@@ -21,6 +21,7 @@ from gateway.spool.rows import (
     receipt_from,
 )
 from gateway.spool.schema import (
+    ACCEPTED,
     HELD,
     PLACE_FILE,
     PLACE_INLINE,
@@ -28,11 +29,16 @@ from gateway.spool.schema import (
     SENDING,
     SUBJECT_DELIVERY,
     SUBJECT_OBJECT,
+    WAIT_ASKED,
+    WAIT_DUE,
+    WAIT_NONE,
+    WAIT_PUT_OFF,
 )
 from gateway.spool.states import CODE, from_code
 from gateway.spool.values import DeliveryRow, DeliveryStory, HistoryEvent, SummaryCell
 
 _MAX_PAGE = 1000
+_WAITS = {QUEUED: (WAIT_NONE, WAIT_DUE), ACCEPTED: (WAIT_NONE, WAIT_PUT_OFF, WAIT_ASKED)}
 
 
 def destination_names(db: sqlite3.Connection) -> dict[int, str]:
@@ -111,8 +117,8 @@ def _order_keys(codes: tuple[int, ...]) -> list[tuple[int, int, int]]:
     """The combinations under which the index deliveries_in_order keeps deliveries in these states."""
     return [
         (code, waiting, int(priority))
-        for code, waiting, priority in itertools.product(codes, (0, 1), Priority)
-        if not waiting or code == QUEUED
+        for code in codes
+        for waiting, priority in itertools.product(_WAITS.get(code, (WAIT_NONE,)), Priority)
     ]
 
 

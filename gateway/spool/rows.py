@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.model import AETitle, Delivery, Instance, Origin, Priority, Receipt, StoredObject
+from gateway.model import AETitle, Delivery, DeliveryState, Instance, Origin, Priority, Receipt, StoredObject
 from gateway.spool.states import from_code
 
 Row = tuple[Any, ...]
@@ -25,15 +25,16 @@ RECEIPT = "r.delivery, r.status, r.comment, r.transfer_syntax_uid, r.digest, r.a
 
 def delivery_from(row: Row, names: Mapping[int, str]) -> Delivery:
     """Build a Delivery from the columns DELIVERY."""
-    number, object_number, destination, priority, state, attempts, not_before, reason, updated_at, _ = row
+    number, object_number, destination, priority, code, attempts, not_before, reason, updated_at, _ = row
+    state = from_code(code)
     return Delivery(
         number=number,
         object_number=object_number,
         destination=names[destination],
         priority=Priority(priority),
-        state=from_code(state),
+        state=state,
         attempts=attempts,
-        not_before=not_before,
+        not_before=not_before if state is DeliveryState.QUEUED else 0.0,  # an accepted one waits to be asked
         reason=reason,
         updated_at=updated_at,
     )

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from gateway.errors import SpoolFailure
 from gateway.model import DeliveryState
 from gateway.spool.states import CODE
+from gateway.spool.step_states import STEP_CODE
+from gateway.spool.step_values import StepState
 
 APPLICATION_ID = 0x44454757  # "DEGW"
 
@@ -24,6 +26,35 @@ SENDING = CODE[DeliveryState.SENDING]
 ACCEPTED = CODE[DeliveryState.ACCEPTED]
 CONFIRMED = CODE[DeliveryState.CONFIRMED]
 HELD = CODE[DeliveryState.HELD]
+RELEASED = CODE[DeliveryState.RELEASED]
+DISCARDED = CODE[DeliveryState.DISCARDED]
+
+# deliveries.waiting
+WAIT_NONE = 0
+WAIT_DUE = 1  # queued: not before not_before
+WAIT_PUT_OFF = 2  # accepted: its commitment was asked for, and may be again from not_before on
+WAIT_ASKED = 3  # accepted: its commitment has been asked for, the answer is awaited
+
+# commitment_items.state
+ITEM_WAITING = 0  # not accepted at the destination yet
+ITEM_READY = 1  # to be asked about
+ITEM_ASKED = 2  # in an open ask
+ITEM_COMMITTED = 3
+ITEM_FAILED = 4
+
+# commitments.state
+COMMITMENT_OPEN = 0
+COMMITMENT_REPORTING = 1
+COMMITMENT_REPORTED = 2
+COMMITMENT_GIVEN_UP = 3
+
+# asks.state
+ASK_OPEN = 0
+ASK_PUT_OFF = 1
+ASK_ANSWERED = 2
+
+STEP_QUEUED = STEP_CODE[StepState.QUEUED]
+STEP_HELD = STEP_CODE[StepState.HELD]
 
 _COUNT = """
   INSERT INTO counters VALUES ({subject}, {state}, {destination}, {row}.priority, {sign}1, {sign}{row}.size)
@@ -106,7 +137,80 @@ CREATE TABLE counters (
 {_triggers("objects", SUBJECT_OBJECT, "place", "0")}
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+_VERSION_2 = f"""
+ALTER TABLE deliveries ADD COLUMN calling_ae TEXT NOT NULL DEFAULT '';
+ALTER TABLE deliveries ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE deliveries ADD COLUMN resent INTEGER NOT NULL DEFAULT 0;
+UPDATE deliveries SET calling_ae = (SELECT o.calling_ae FROM objects o WHERE o.number = deliveries.object)
+  WHERE state NOT IN ({RELEASED}, {DISCARDED});
+CREATE INDEX deliveries_unsettled ON deliveries (calling_ae, destination, priority, object)
+  WHERE state IN ({QUEUED}, {SENDING}, {HELD});
+CREATE INDEX deliveries_put_off ON deliveries (destination, not_before) WHERE waiting = {WAIT_PUT_OFF};
+
+CREATE TABLE commitments (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  transaction_uid TEXT NOT NULL, calling_ae TEXT NOT NULL, called_ae TEXT NOT NULL,
+  listener TEXT NOT NULL, address TEXT NOT NULL,
+  digest BLOB NOT NULL, items INTEGER NOT NULL, open INTEGER NOT NULL,
+  state INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, not_before REAL NOT NULL DEFAULT 0,
+  reason TEXT NOT NULL DEFAULT '',
+  received_at REAL NOT NULL, resolved_at REAL, finished_at REAL
+) STRICT;
+CREATE UNIQUE INDEX commitments_by_uid ON commitments (transaction_uid, calling_ae);
+CREATE INDEX commitments_unfinished ON commitments (state, received_at, items)
+  WHERE state IN ({COMMITMENT_OPEN}, {COMMITMENT_REPORTING});
+CREATE INDEX commitments_due ON commitments (not_before) WHERE state = {COMMITMENT_REPORTING};
+CREATE INDEX commitments_finished ON commitments (finished_at, items) WHERE finished_at IS NOT NULL;
+
+CREATE TABLE commitment_items (
+  number INTEGER PRIMARY KEY,
+  commitment INTEGER NOT NULL, reference INTEGER NOT NULL, place INTEGER NOT NULL,
+  destination INTEGER NOT NULL,
+  sop_class_uid TEXT NOT NULL, sop_instance_uid TEXT NOT NULL,
+  state INTEGER NOT NULL, not_before REAL NOT NULL DEFAULT 0, asked INTEGER NOT NULL DEFAULT 0,
+  failure INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX commitment_items_in_order ON commitment_items (commitment, reference, place);
+CREATE INDEX commitment_items_unresolved ON commitment_items (sop_instance_uid, destination)
+  WHERE state IN ({ITEM_WAITING}, {ITEM_READY}, {ITEM_ASKED});
+CREATE INDEX commitment_items_ready ON commitment_items (destination, not_before)
+  WHERE state = {ITEM_READY};
+
+CREATE TABLE asks (
+  number INTEGER PRIMARY KEY,
+  transaction_uid TEXT NOT NULL UNIQUE, destination INTEGER NOT NULL,
+  state INTEGER NOT NULL, attempts INTEGER NOT NULL, deadline REAL NOT NULL,
+  begun_at REAL NOT NULL, ended_at REAL, reason TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX asks_open ON asks (deadline) WHERE state = {ASK_OPEN};
+CREATE INDEX asks_ended ON asks (ended_at) WHERE ended_at IS NOT NULL;
+
+CREATE TABLE ask_items (
+  ask INTEGER NOT NULL, sop_class_uid TEXT NOT NULL, sop_instance_uid TEXT NOT NULL,
+  destination INTEGER NOT NULL, open INTEGER NOT NULL,
+  PRIMARY KEY (ask, sop_instance_uid, sop_class_uid)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ask_items_open ON ask_items (sop_instance_uid, destination) WHERE open = 1;
+
+CREATE TABLE steps (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  destination INTEGER NOT NULL, sop_class_uid TEXT NOT NULL, sop_instance_uid TEXT NOT NULL,
+  kind TEXT NOT NULL, transfer_syntax_uid TEXT NOT NULL, calling_ae TEXT NOT NULL, called_ae TEXT NOT NULL,
+  size INTEGER NOT NULL, state INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
+  uncertain INTEGER NOT NULL DEFAULT 0, not_before REAL NOT NULL DEFAULT 0,
+  reason TEXT NOT NULL DEFAULT '', status INTEGER, comment TEXT NOT NULL DEFAULT '',
+  who TEXT NOT NULL DEFAULT '', received_at REAL NOT NULL, updated_at REAL NOT NULL, finished_at REAL
+) STRICT;
+CREATE INDEX steps_unfinished ON steps (destination, number, state, size)
+  WHERE state IN ({STEP_QUEUED}, {STEP_HELD});
+CREATE INDEX steps_of_instance ON steps (sop_instance_uid, destination)
+  WHERE state IN ({STEP_QUEUED}, {STEP_HELD});
+CREATE INDEX steps_finished ON steps (finished_at) WHERE finished_at IS NOT NULL;
+
+CREATE TABLE step_data (step INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+"""  # noqa: S608 - constant numbers
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
 """What leads from version n to n + 1, in order. Never change one that was released: add another."""
 
 

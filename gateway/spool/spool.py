@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from gateway.errors import SpoolFailure
 from gateway.model import Delivery, DeliveryState, Instance, Origin, Priority
 from gateway.notices import Notices
-from gateway.spool import deliveries, queries, retention
+from gateway.spool import deliveries, history, queries, retention
+from gateway.spool.commitment_methods import CommitmentMethods
 from gateway.spool.comparer import Comparer
 from gateway.spool.export import export
 from gateway.spool.files import Files
@@ -23,10 +22,10 @@ from gateway.spool.journal import Batch, Journal, Request
 from gateway.spool.loop_side import LoopSide
 from gateway.spool.object_file import Pending, Shop
 from gateway.spool.quota import Ledger
-from gateway.spool.reader import FileReader, InlineReader, Reader, in_thread, open_object
+from gateway.spool.reader import FileReader, InlineReader, Reader, open_object
 from gateway.spool.recovery import JOURNAL, OBJECTS, Recovered, recover
+from gateway.spool.step_methods import StepMethods
 from gateway.spool.store import Store
-from gateway.spool.transaction import Transaction
 from gateway.spool.values import (
     DataReader,
     DeliveryRow,
@@ -40,14 +39,12 @@ from gateway.spool.values import (
 )
 from gateway.spool.workers import Workers
 
-T = TypeVar("T")
-
 _LOCK = "lock"
 _HELD_SLICE = 200
 _HASH_THREADS = 2  # hashing needs a core each, and small boards have few
 
 
-class Spool:
+class Spool(CommitmentMethods, StepMethods):
     """Objects, and their deliveries, that survive everything but the loss of the disk.
 
     All methods belong to the event loop thread, `open_data` excepted. None of them waits for the disk on
@@ -301,6 +298,9 @@ class Spool:
             while more:
                 one = await self._submit(partial(work, before=before))
                 total, more = total + one, one.more
+        for forget in (history.forget_commitments, history.forget_asks, history.forget_steps):
+            while await self._submit(partial(forget, now=now)):
+                pass
         return ExpireReport(total.released, total.objects, total.bytes, total.history)
 
     async def export(self, object_number: int, path: Path) -> None:
@@ -313,22 +313,6 @@ class Spool:
             export(where.object, reader, path, self._files)
 
     # inside
-
-    def _bind(self) -> None:
-        if self._side.bind() and self._comparisons:
-            self._compare(self._comparisons)
-
-    async def _submit(self, work: Callable[[Transaction], T], *, durable: bool = True) -> T:
-        self._bind()
-        if self._closed:
-            raise SpoolFailure("the spool is closed")
-        return await self._journal.submit(work, durable=durable)
-
-    async def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        self._bind()
-        if self._closed:
-            raise SpoolFailure("the spool is closed")
-        return await in_thread(partial(self._reader.ask, question), self._read_workers.submit)
 
     def _open(self, object_number: int) -> InlineReader | FileReader:
         return open_object(self._reader, self._store, self._files, object_number)

@@ -3,10 +3,10 @@
                       ┌────── PUT_BACK, RECOVER ──────┐
                       ▼                               │
     (stored) ──▶ queued ────────── CLAIM ────────▶ sending ── ACCEPT ──▶ accepted ── CONFIRM ──▶ confirmed
-                 │    ▲                               │                     │                        │
-     HOLD, LOSE  │    │ UNHOLD, RETRY        REJECT   │                     └───────── EXPIRE ───────┤
-                 ▼    │                               │                                              ▼
-                 held ◀───────────────────────────────┘                                           released
+                 │    ▲                               │                   │ │                        │
+     HOLD, LOSE  │    │ UNHOLD, RETRY        REJECT   │                   │ └───────── EXPIRE ───────┤
+                 ▼    │                               │     NOT_COMMITTED │                          ▼
+                 held ◀───────────────────────────────┴───────────────────┘                       released
                    │
     (also queued)  └─ DISCARD ──▶ discarded         RETRY also leads from accepted and confirmed to queued
 
@@ -29,6 +29,7 @@ class Event(enum.Enum):
     CLAIM = "claim"  # the courier takes it
     ACCEPT = "accept"  # the destination answered success or a warning
     CONFIRM = "confirm"  # there is proof beyond that answer
+    NOT_COMMITTED = "be found missing at its destination"  # which had answered success: a person decides
     PUT_BACK = "put back"  # the attempt failed, another will be made
     REJECT = "reject"  # the attempt failed for good: a person has to decide
     RECOVER = "recover"  # the process ended during the attempt
@@ -57,6 +58,7 @@ TRANSITIONS: Mapping[tuple[S, Event], S] = MappingProxyType(
         (S.HELD, Event.LOSE): S.HELD,
         (S.HELD, Event.DISCARD): S.DISCARDED,
         (S.ACCEPTED, Event.CONFIRM): S.CONFIRMED,
+        (S.ACCEPTED, Event.NOT_COMMITTED): S.HELD,
         (S.ACCEPTED, Event.RETRY): S.QUEUED,
         (S.ACCEPTED, Event.EXPIRE): S.RELEASED,
         (S.CONFIRMED, Event.RETRY): S.QUEUED,

@@ -20,6 +20,11 @@ MAX_REASON = 500
 MAX_WHO = 64
 """Characters of an operator's name that are kept."""
 
+_LEFT = frozenset(
+    {DeliveryState.ACCEPTED, DeliveryState.CONFIRMED, DeliveryState.RELEASED, DeliveryState.DISCARDED}
+)
+"""States in which a delivery is no longer on its way."""
+
 
 class Destinations:
     """Numbers for destination names: small, and the same for as long as the spool lives."""
@@ -60,6 +65,10 @@ class Transaction:
     alarms: list[Alarm] = field(default_factory=list)
     doomed: list[int] = field(default_factory=list)  # files that no row names any more
     compare: list[int] = field(default_factory=list)  # objects that wait for a comparison
+    left: list[tuple[int, str]] = field(default_factory=list)  # (object, destination): delivered or given up
+    settled: set[str] = field(default_factory=set)  # destinations of which something left `sending`, or more
+    commitment: bool = False  # something of storage commitment is to be looked at
+    steps: set[str] = field(default_factory=set)  # destinations with a step to be looked at
 
     def rows(self, sql: str, *values: object) -> list[Row]:
         """Run a query."""
@@ -120,6 +129,11 @@ class Transaction:
         )
         if queued:
             self.work.add(delivery.destination)
+        if after in _LEFT:
+            self.left.append((delivery.object_number, delivery.destination))
+            self.commitment = True
+        if delivery.state is DeliveryState.SENDING or after in _LEFT:
+            self.settled.add(delivery.destination)
         return after
 
     def tell(

@@ -24,6 +24,11 @@ CAUSE_MISSING = "missing"
 """Held: the journal names the object, but its bytes are not on the disk any more."""
 CAUSE_OPERATOR = "operator"
 """Held because a person said so."""
+CAUSE_NOT_COMMITTED = "not-committed"
+"""Held: the destination had accepted it, and says now that it does not have it."""
+
+COUNT_MOST = 1000
+"""How far unsettled deliveries are counted: more is as bad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,36 @@ class SpoolLimits:
     max_compare_bytes: int = 16 * MIB
     """Larger objects are not compared across transfer syntaxes: a person decides."""
     max_wait_seconds: float = DAY
-    """No delivery waits longer than this for its next attempt, whatever the clock did meanwhile."""
+    """No delivery waits longer than this for its next attempt, whatever the clock did meanwhile.
+
+    The same holds for questions about commitment, reports, and procedure steps.
+    """
+    max_open_commitments: int = 1000
+    """Transactions of consoles that are not reported yet (a number); further requests are refused."""
+    max_commitment_items: int = 10_000
+    """Instances that one transaction may name (a number)."""
+    max_open_items: int = 200_000
+    """Instances, times destinations, that all transactions not reported yet may name (a number)."""
+    commitment_again_seconds: float = 300.0
+    """How long an instance that an answer did not name waits before it may be asked about again."""
+    commitment_history_rows: int = 1000
+    """Finished transactions that are kept, to report them once more when asked (a number)."""
+    commitment_history_items: int = 100_000
+    """Their instances, times destinations (a number)."""
+    commitment_history_seconds: float = 30 * DAY
+    """How long they are kept."""
+    ask_history_rows: int = 1000
+    """Questions that were answered or put off and are remembered for a late answer (a number)."""
+    ask_history_seconds: float = 30 * DAY
+    """How long they are remembered."""
+    max_steps: int = 10_000
+    """Procedure steps that wait or are held (a number); further ones are refused."""
+    max_step_bytes: int = 64 * MIB
+    """What their data sets may take together."""
+    step_history_rows: int = 10_000
+    """Finished procedure steps whose rows are kept as history (a number)."""
+    step_history_seconds: float = 30 * DAY
+    """How long they are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +234,17 @@ class SpoolSummary:
             and destination in (None, cell.destination)
             and priority in (None, cell.priority)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """Deliveries that their destinations have not accepted yet.
+
+    `count` stops at COUNT_MOST. `newest` is the number of the newest object, whoever sent it; 0: none.
+    """
+
+    count: int
+    newest: int
 
 
 @dataclass(frozen=True, slots=True)
