@@ -205,11 +205,14 @@ def n_request(
     """A request of any normalized service (PS3.7 10.3), message ID and data set still to be filled in."""
     if field in (CommandField.N_CREATE_RQ, CommandField.N_EVENT_REPORT_RQ):
         return Command(
-            field,
+            command_field=field,
             affected_sop_class_uid=sop_class,
             affected_sop_instance_uid=instance,
             event_type_id=type_id,
         )
     return Command(
-        field, requested_sop_class_uid=sop_class, requested_sop_instance_uid=instance, action_type_id=type_id
+        command_field=field,
+        requested_sop_class_uid=sop_class,
+        requested_sop_instance_uid=instance,
+        action_type_id=type_id,
     )

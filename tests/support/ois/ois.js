@@ -67,6 +67,7 @@ class Ois extends Scp {
     this.raw = createHash('sha256');
     this.size = 0;
     this.on('close', () => say('end', {}));
+    socket.setNoDelay(true);
   }
 
   // The bytes of a data set as they came: the library itself keeps only what it understood.
