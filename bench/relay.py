@@ -6,6 +6,7 @@ same client. Long links are in relay_long.py.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -137,15 +138,18 @@ class Scene:
         return self.archive.port if way == DIRECT else self.gateway.port
 
     def __enter__(self) -> Self:
-        self.archive.start()
-        self.storescp.start()
-        self.gateway.launch()
+        with contextlib.ExitStack() as undo:
+            self.archive.start()
+            undo.callback(self.archive.stop)
+            self.storescp.start()
+            undo.callback(self.storescp.stop)
+            self.gateway.launch()
+            undo.callback(self.gateway.stop)
+            self._undo = undo.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.gateway.stop()
-        self.storescp.stop()
-        self.archive.stop()
+        self._undo.close()
 
 
 def _settings(env: Mapping[str, str]) -> str:
