@@ -164,7 +164,7 @@ class Reachabilities:
         self._limits = limits
         self._rng = rng
         self._peers: dict[str, Reachability] = {}  # bounded: the names come from the configuration
-        self._subscribers: list[OnChange] = []
+        self._subscribers: dict[object, OnChange] = {}
 
     def of(self, peer: str) -> Reachability:
         """Return what is known of `peer`; always the same object."""
@@ -184,9 +184,14 @@ class Reachabilities:
 
         It runs inside the report that made the change, so it must be quick and must not raise.
         """
-        self._subscribers.append(callback)
-        return lambda: self._subscribers.remove(callback)
+        key = object()
+        self._subscribers[key] = callback
+
+        def forget() -> None:
+            self._subscribers.pop(key, None)
+
+        return forget
 
     def _tell(self, peer: str, up: bool, reason: str) -> None:
-        for callback in tuple(self._subscribers):
+        for callback in tuple(self._subscribers.values()):
             callback(peer, up, reason)
