@@ -186,7 +186,7 @@ class Keeper(Generic[F]):
         return rtt is not None and rtt < self._policy.warm_above
 
     def _compare(self, far: F, now: float, *, asked: bool) -> None:
-        """Learn the answer. Idle ones that got another one to the same profile are out of date: let them go."""
+        """Learn the answer. Idle ones that got another one to this profile are out of date: release them."""
         if self._learning.answered(far.profile, far.answer, now, asked=asked):
             new = negotiated(far.answer)
             for idle in tuple(self._idle):
