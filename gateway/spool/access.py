@@ -40,11 +40,11 @@ class Access:
         if self._side.bind() and self._comparisons:
             self._compare(self._comparisons)
 
-    async def _submit(self, work: Callable[[Transaction], T], *, durable: bool = True) -> T:
+    async def _submit(self, work: Callable[[Transaction], T], *, durable: bool = True, pages: int = 8) -> T:
         self._bind()
         if self._closed:
             raise SpoolFailure("the spool is closed")
-        return await self._journal.submit(work, durable=durable)
+        return await self._journal.submit(work, durable=durable, pages=pages)
 
     async def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         self._bind()

@@ -27,6 +27,11 @@ _START = (-1.0, 0)
 _MAX_ASKS = 100
 
 
+def _pages(items: int) -> int:
+    """About how many pages of the journal are written for so many items."""
+    return 8 + items // 2
+
+
 def _look(
     look: Callable[[Transaction, str, int, tuple[float, int]], Found],
     destination: str,
@@ -47,8 +52,9 @@ class CommitmentMethods(Access):
         nothing; a result that was reported already is to be reported once more. Raises NoRoom when as many
         transactions, or instances, are open as there may be, LocalError when it names nothing.
         """
-        self._check_room(_ROW_BYTES * len(request.references) * len(request.destinations))
-        return await self._submit(partial(commitments.add, request=request))
+        count = len(request.references) * len(request.destinations)
+        self._check_room(_ROW_BYTES * count)
+        return await self._submit(partial(commitments.add, request=request), pages=_pages(count))
 
     async def commitments_to_report(self, limit: int) -> list[CommitmentReport]:
         """Return up to `limit` transactions whose result is complete, not reported, and due."""
@@ -116,7 +122,7 @@ class CommitmentMethods(Access):
             references=tuple(references),
             deadline=deadline,
         )
-        return await self._submit(work)
+        return await self._submit(work, pages=_pages(len(references)))
 
     async def ask_put_off(self, transaction_uid: str, not_before: float, reason: str) -> None:
         """Record that an ask was refused or not answered: its instances may be asked about again later.
@@ -149,7 +155,7 @@ class CommitmentMethods(Access):
             how=how,
             resend=resend,
         )
-        return await self._submit(work)
+        return await self._submit(work, pages=_pages(len(committed) + len(failed)))
 
     async def overdue_asks(self, now: float) -> list[OpenAsk]:
         """Return open asks whose deadline is over, the oldest first, a hundred at most."""

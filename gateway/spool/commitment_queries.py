@@ -143,7 +143,7 @@ def oldest_open(db: sqlite3.Connection) -> float | None:
     """Return when the oldest transaction was received that is not resolved."""
     row = db.execute(
         "SELECT min(received_at) FROM commitments INDEXED BY commitments_unfinished "  # noqa: S608
-        f"WHERE state = {COMMITMENT_OPEN}"
+        f"WHERE finished_at IS NULL AND state = {COMMITMENT_OPEN}"
     ).fetchone()
     return None if row[0] is None else float(row[0])
 
@@ -152,8 +152,8 @@ def counts(db: sqlite3.Connection) -> CommitmentCounts:
     """Count what is not finished; bounded by what may be open at once."""
     by_state = dict(
         db.execute(
-            "SELECT state, count(*) FROM commitments INDEXED BY commitments_unfinished "  # noqa: S608
-            f"WHERE state IN ({COMMITMENT_OPEN}, {COMMITMENT_REPORTING}) GROUP BY state"
+            "SELECT state, count(*) FROM commitments INDEXED BY commitments_unfinished "
+            "WHERE finished_at IS NULL GROUP BY state"
         ).fetchall()
     )
     asks = db.execute(

@@ -91,9 +91,8 @@ def _check_room(tx: Transaction, references: int, items: int) -> None:
     if references > limits.max_commitment_items:
         raise NoRoom(f"a request for commitment names more than {limits.max_commitment_items} instances")
     count, total = tx.rows(
-        "SELECT count(*), coalesce(sum(items), 0) "  # noqa: S608 - constant numbers
-        "FROM commitments INDEXED BY commitments_unfinished "
-        f"WHERE state IN ({COMMITMENT_OPEN}, {COMMITMENT_REPORTING})"
+        "SELECT count(*), coalesce(sum(items), 0) FROM commitments INDEXED BY commitments_unfinished "
+        "WHERE finished_at IS NULL"
     )[0]
     if count >= limits.max_open_commitments:
         raise NoRoom(f"{count} requests for commitment are open already")
@@ -279,7 +278,8 @@ def expire_slice(tx: Transaction, before: float) -> tuple[int, bool]:
     """Fail what is open of a transaction received before `before`; return how many items, and if more."""
     rows = tx.rows(
         "SELECT number FROM commitments INDEXED BY commitments_unfinished "  # noqa: S608 - constant numbers
-        f"WHERE state = {COMMITMENT_OPEN} AND received_at < ? ORDER BY received_at LIMIT {EXPIRE_SLICE}",
+        f"WHERE finished_at IS NULL AND state = {COMMITMENT_OPEN} AND received_at < ? "
+        f"ORDER BY received_at LIMIT {EXPIRE_SLICE}",
         before,
     )
     count = 0

@@ -135,10 +135,12 @@ class Journal:
         """Start the thread; from now on the connection is its own."""
         self._thread.start()
 
-    def submit(self, work: Callable[[Transaction], T], *, durable: bool = True) -> asyncio.Future[T]:
+    def submit(
+        self, work: Callable[[Transaction], T], *, durable: bool = True, pages: int = 8
+    ) -> asyncio.Future[T]:
         """Have `work` done in a transaction; the future gets its result once that is committed."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self.hand_in(Request(work, answer_to(future), durable))
+        self.hand_in(Request(work, answer_to(future), durable, pages=pages))
         return future
 
     def hand_in(self, request: Request[Any]) -> None:

@@ -237,7 +237,7 @@ def _add_delivery(
     """Add a delivery of object `number`, sent by `calling_ae`: queued, or held when there is a cause."""
     tx.db.execute(
         "INSERT INTO deliveries "
-        "(object, destination, priority, size, state, cause, reason, updated_at, calling_ae) "
+        "(object, destination, priority, size, state, cause, reason, updated_at, sender) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             number,

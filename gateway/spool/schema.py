@@ -138,13 +138,12 @@ CREATE TABLE counters (
 """
 
 _VERSION_2 = f"""
-ALTER TABLE deliveries ADD COLUMN calling_ae TEXT NOT NULL DEFAULT '';
+ALTER TABLE deliveries ADD COLUMN sender TEXT NOT NULL DEFAULT '';
 ALTER TABLE deliveries ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE deliveries ADD COLUMN resent INTEGER NOT NULL DEFAULT 0;
-UPDATE deliveries SET calling_ae = (SELECT o.calling_ae FROM objects o WHERE o.number = deliveries.object)
-  WHERE state NOT IN ({RELEASED}, {DISCARDED});
-CREATE INDEX deliveries_unsettled ON deliveries (calling_ae, destination, priority, object)
+UPDATE deliveries SET sender = (SELECT o.calling_ae FROM objects o WHERE o.number = deliveries.object)
   WHERE state IN ({QUEUED}, {SENDING}, {HELD});
+CREATE INDEX deliveries_unsettled ON deliveries (sender, destination, priority, object) WHERE sender <> '';
 CREATE INDEX deliveries_put_off ON deliveries (destination, not_before) WHERE waiting = {WAIT_PUT_OFF};
 
 CREATE TABLE commitments (
@@ -157,8 +156,7 @@ CREATE TABLE commitments (
   received_at REAL NOT NULL, resolved_at REAL, finished_at REAL
 ) STRICT;
 CREATE UNIQUE INDEX commitments_by_uid ON commitments (transaction_uid, calling_ae);
-CREATE INDEX commitments_unfinished ON commitments (state, received_at, items)
-  WHERE state IN ({COMMITMENT_OPEN}, {COMMITMENT_REPORTING});
+CREATE INDEX commitments_unfinished ON commitments (state, received_at, items) WHERE finished_at IS NULL;
 CREATE INDEX commitments_due ON commitments (not_before) WHERE state = {COMMITMENT_REPORTING};
 CREATE INDEX commitments_finished ON commitments (finished_at, items) WHERE finished_at IS NOT NULL;
 

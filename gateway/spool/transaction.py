@@ -26,6 +26,15 @@ _LEFT = frozenset(
 """States in which a delivery is no longer on its way."""
 
 
+def _sender(before: DeliveryState, after: DeliveryState) -> str:
+    """What is to be done about the column `sender`, which says whose delivery is still on its way."""
+    if (before in states.UNDELIVERED) is (after in states.UNDELIVERED):
+        return ""
+    if after in states.UNDELIVERED:
+        return ", sender = (SELECT o.calling_ae FROM objects o WHERE o.number = object)"
+    return ", sender = ''"
+
+
 class Destinations:
     """Numbers for destination names: small, and the same for as long as the spool lives."""
 
@@ -114,8 +123,8 @@ class Transaction:
         if not queued:
             not_before = 0.0
         self.db.execute(
-            "UPDATE deliveries SET state = ?, waiting = ?, not_before = ?, attempts = ?, "
-            "reason = ?, cause = ?, updated_at = ? WHERE number = ?",
+            "UPDATE deliveries SET state = ?, waiting = ?, not_before = ?, attempts = ?, "  # noqa: S608
+            f"reason = ?, cause = ?, updated_at = ?{_sender(delivery.state, after)} WHERE number = ?",
             (
                 states.CODE[after],
                 int(not_before > 0),

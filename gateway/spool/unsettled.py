@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Collection
 
 from gateway.model import Priority
-from gateway.spool.schema import HELD, QUEUED, SENDING
 from gateway.spool.values import COUNT_MOST, Unsettled
 
 
@@ -27,9 +26,9 @@ def unsettled(
         for priority in Priority:
             if priority <= most and count < COUNT_MOST:
                 count += db.execute(
-                    "SELECT count(*) FROM (SELECT 1 FROM deliveries INDEXED BY deliveries_unsettled "  # noqa: S608
-                    f"WHERE state IN ({QUEUED}, {SENDING}, {HELD}) AND calling_ae = ? AND destination = ? "
-                    "AND priority = ? AND object <= ? LIMIT ?)",
+                    "SELECT count(*) FROM (SELECT 1 FROM deliveries INDEXED BY deliveries_unsettled "
+                    "WHERE sender <> '' AND sender = ? AND destination = ? AND priority = ? AND object <= ? "
+                    "LIMIT ?)",
                     (calling_ae, place, priority, newest if up_to is None else up_to, COUNT_MOST - count),
                 ).fetchone()[0]
     return Unsettled(count, newest)
