@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import __version__, settings, systemd
+from gateway.association.tls import ClientContexts
 from gateway.config.schema import Config
 from gateway.delivery.capabilities import Capabilities
 from gateway.delivery.engine import DeliveryEngine, Destination
@@ -37,8 +38,11 @@ from gateway.model import DeliveryState, Peer
 from gateway.notices import Alarm, Notices
 from gateway.operator.api import OperatorServer
 from gateway.operator.gateway_control import GatewayControl, Identity
+from gateway.reachability import Reachabilities
+from gateway.relay.dialer import Dialer
 from gateway.routing import RoutingTable
 from gateway.services.registry import ServiceRegistry
+from gateway.services.relay import RelayService
 from gateway.services.storage import StorageService
 from gateway.services.verification import VerificationService
 from gateway.spool import Spool
@@ -101,6 +105,7 @@ class Gateway:
 
         # What delivers them.
         peers = settings.peers(config)
+        reachabilities = Reachabilities()
         pauses = await asyncio.to_thread(Pauses.load, state_dir)
         executor = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="delivery")
         undo.callback(executor.shutdown, wait=False, cancel_futures=True)
@@ -111,13 +116,27 @@ class Gateway:
             self.notices,
             settings.delivery_policy(config),
             remember_paused=pauses.save,
+            reachabilities=reachabilities,
         )
+
+        # What passes through.
+        dialer = Dialer(
+            peers,
+            own_ae=config.gateway.ae_title,
+            reachabilities=reachabilities,
+            tls_for=ClientContexts().of,
+            notices=self.notices,
+            policy=settings.relay_policy(config),
+        )
+        undo.push_async_callback(dialer.close)
+        relay = RelayService(dialer, notices=self.notices, limits=settings.session_limits(config))
 
         # What takes them.
         storage = StorageService(self.spool, capabilities, notices=self.notices)
         registry = ServiceRegistry(
             RoutingTable(settings.routes(config), config.gateway.ae_title),
-            [VerificationService(), storage],
+            [VerificationService(dialer.echo), storage],
+            relaying=relay,
             max_operations=config.limits.max_operations,
         )
         listener_limits = settings.listener_limits(config)

@@ -18,6 +18,10 @@ from gateway.delivery.policy import DeliveryPolicy
 from gateway.dicom.limits import MessageLimits, NegotiationLimits, UpperLayerLimits
 from gateway.listener import ListenerLimits, ListenerSettings
 from gateway.model import Peer, Route, TlsMaterial
+from gateway.relay.dialer import RelayPolicy
+from gateway.relay.patience import RelayTimeouts
+from gateway.relay.session import SessionLimits
+from gateway.relay.warm import WarmPolicy
 from gateway.spool import SpoolLimits
 
 
@@ -32,6 +36,36 @@ def delivery_policy(config: Config) -> DeliveryPolicy:
     for name in ("object_backoff", "link_backoff", "pause_backoff"):
         values[name] = Backoff(**_fields(values[name]))
     return DeliveryPolicy(**values)
+
+
+def relay_policy(config: Config) -> RelayPolicy:
+    """[relay], and those of [timeouts] that hold for every peer we dial."""
+    relay = config.relay
+    return RelayPolicy(
+        max_associations=relay.max_associations,
+        max_waiting=relay.max_waiting,
+        wait=relay.wait,
+        timeouts=RelayTimeouts(
+            connect=relay.connect,
+            response=relay.response,
+            between=relay.between,
+            release=config.timeouts.release,
+            stall=config.timeouts.write,
+            idle=config.timeouts.peer_idle,
+        ),
+        warm=WarmPolicy(
+            warm_hold=relay.warm_hold,
+            warm_above=relay.warm_above,
+            max_warm=relay.max_warm,
+            keepalive=relay.keepalive,
+            learned=relay.learned,
+        ),
+    )
+
+
+def session_limits(config: Config) -> SessionLimits:
+    """[relay], as far as one caller's relay is concerned."""
+    return SessionLimits(max_inspected=config.relay.max_inspected_bytes)
 
 
 def requestor_timeouts(config: Config) -> RequestorTimeouts:

@@ -114,7 +114,9 @@ def test_what_is_said_reaches_the_rooms(config: Config) -> None:
     assert (policy.claim_objects, policy.link_backoff.base) == (7, 2.0)
     limits = settings.listener_limits(config)
     assert (limits.max_connections, limits.max_per_address, limits.max_associations) == (33, 3, 22)
-    assert limits.acceptor == AcceptorLimits(5, MessageLimits(max_command_length=8192, max_open_messages=7))
+    assert limits.acceptor == AcceptorLimits(
+        5, messages=MessageLimits(max_command_length=8192, max_open_messages=7)
+    )
     assert limits.upper_layer == UpperLayerLimits(
         max_pdu_length=65536,
         max_associate_length=102400,

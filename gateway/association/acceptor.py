@@ -357,17 +357,14 @@ class InboundAssociation(Association):
 
     async def ask(self, context_id: int, build: Callable[[int], Command], data: bytes = b"") -> Command:
         """Ask the caller something on its own association; see NearSide."""
-        if not self.established or not self.layer.can_send or self.streaming:
-            raise AssociationLost("the association is not free for a request of ours")
+        if not self.established or not self.layer.can_send:
+            raise AssociationLost("the caller's association has ended")
         message_id = self.message_id_for(_FIRST_OWN_MESSAGE_ID)
         waiting: asyncio.Future[Command] = self._loop.create_future()
         self._asked[message_id] = waiting
         self.stream.begin()
         try:
-            command = build(message_id)
-            self.stream_command(context_id, command)
-            if command.has_data_set:
-                self.stream_data(context_id, data, True)
+            self.send_command(context_id, build(message_id), data)
             self.stream.flush()
             async with asyncio.timeout(self._limits.answer_timeout):
                 return await waiting

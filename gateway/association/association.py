@@ -85,7 +85,7 @@ class Association(ABC):
         self._ended: Closed | None = None
         self._closed: asyncio.Future[Closed] = self._loop.create_future()
         self._streaming: set[int] = set()  # contexts on which a message is sent piece by piece at present
-        self._in_line: deque[tuple[int, Command]] = deque()  # whole messages that wait for those
+        self._in_line: deque[tuple[int, Command, bytes]] = deque()  # whole messages that wait for those
 
     # --- facts ---------------------------------------------------------------------------------------
 
@@ -266,18 +266,24 @@ class Association(ABC):
 
     # --- sending -------------------------------------------------------------------------------------
 
-    def send_command(self, context_id: int, command: Command) -> None:
-        """Queue a whole message without a data set; the caller flushes.
+    def send_command(self, context_id: int, command: Command, data: bytes = b"") -> None:
+        """Queue a whole message, with its data set when it announces one; the caller flushes.
 
         It never goes between the pieces of a message that is passed through: PS3.8 allows that on another
         context, and toolkits that consoles are built on do not understand it.
         """
         if self._streaming:
-            self._in_line.append((context_id, command))
+            self._in_line.append((context_id, command, data))
             if len(self._in_line) >= _MAX_IN_LINE:
                 self.stream.hold_reading("line")
         else:
-            self._put_command(context_id, command)
+            self._put(context_id, command, data)
+
+    def _put(self, context_id: int, command: Command, data: bytes) -> None:
+        self._put_command(context_id, command)
+        if command.has_data_set and data:
+            for fragment, is_last in fragments(data, self.layer.max_fragment):
+                self.layer.send_pdv(context_id, False, is_last, fragment)
 
     def _put_command(self, context_id: int, command: Command) -> None:
         for fragment, is_last in fragments(command.encode(), self.layer.max_fragment):
@@ -303,7 +309,7 @@ class Association(ABC):
         if is_last:
             self._streaming.discard(context_id)
             while self._in_line and not self._streaming:
-                self._put_command(*self._in_line.popleft())
+                self._put(*self._in_line.popleft())
             self.stream.resume_reading("line")
 
     @property

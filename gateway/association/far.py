@@ -152,8 +152,6 @@ async def open_far(
 
     Raises ConnectFailed, AssociateRejectedError, AssociationAborted, ProtocolViolation (all PeerError).
     """
-    association = FarAssociation(
-        request, peer=peer.name, profile=profile, notices=notices, timeouts=timeouts
-    )
+    association = FarAssociation(request, peer=peer.name, profile=profile, notices=notices, timeouts=timeouts)
     await establish(association, peer, tls_context=tls_context, timeouts=timeouts, on_phase=on_phase)
     return association

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 
 from gateway.errors import LocalError
-from gateway.model import TlsMaterial
+from gateway.model import Peer, TlsMaterial
 
 # TLS 1.2 suites of BCP 195: (EC)DHE key exchange with AEAD. TLS 1.3 suites are all of that kind already.
 _TLS12_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"
@@ -68,6 +68,21 @@ def client_context(material: TlsMaterial) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = material.check_name
     return _prepared(context, material)
+
+
+class ClientContexts:
+    """The TLS contexts of the peers we dial: each read from its files once, when it is first needed."""
+
+    def __init__(self) -> None:
+        self._contexts: dict[TlsMaterial, ssl.SSLContext] = {}
+
+    def of(self, peer: Peer) -> ssl.SSLContext | None:
+        """Return the context for `peer`; None for plain DICOM. Raises LocalError, naming the file."""
+        if peer.tls is None:
+            return None
+        if peer.tls not in self._contexts:
+            self._contexts[peer.tls] = client_context(peer.tls)
+        return self._contexts[peer.tls]
 
 
 def words_for(error: BaseException) -> str:

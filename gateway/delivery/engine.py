@@ -79,6 +79,7 @@ class DeliveryEngine:
         if len(self._couriers) != len(destinations):
             raise LocalError("two destinations have the same name")
         self._run: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     async def run(self) -> None:
         """Deliver until cancelled or closed. An exception is a defect or a failed spool: end the process.
@@ -92,6 +93,8 @@ class DeliveryEngine:
             async with asyncio.TaskGroup() as group:
                 for courier in self._couriers.values():
                     group.create_task(courier.run(), name=f"courier {courier.name}")
+                # A gateway that only relays has no courier, and goes on all the same.
+                await self._closing.wait()
         finally:
             forget()
             self._run = None
@@ -99,6 +102,7 @@ class DeliveryEngine:
     async def close(self) -> None:
         """End `run` gracefully: within the drain time and the release time-out of the associations."""
         run = self._run
+        self._closing.set()
         for courier in self._couriers.values():
             courier.stop()
         if run is not None:

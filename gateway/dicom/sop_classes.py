@@ -103,6 +103,11 @@ def name(uid: str) -> str:
     return (entry[0] if entry else _NEWER.get(uid)) or uid
 
 
+def is_registered(uid: str) -> bool:
+    """Say whether the standard knows this UID; a private SOP class may be of any service."""
+    return uid in _REGISTERED or uid in _NEWER
+
+
 def is_storage(uid: str) -> bool:
     """Say whether a context of this abstract syntax stores: every class that is not known to do otherwise.
 

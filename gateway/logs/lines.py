@@ -19,6 +19,9 @@ from gateway.notices import (
     Notice,
     ObjectRefused,
     ObjectStored,
+    RelayBroken,
+    RelayOpened,
+    RelayRefused,
 )
 
 
@@ -117,6 +120,42 @@ def _line(notice: Notice) -> Line:
             )
         case DeliverySettled():
             return _delivery(notice)
+        case RelayOpened():
+            return Line(
+                logging.DEBUG,
+                "relay opened",
+                (
+                    ("far_peer", notice.peer),
+                    ("warm", "yes" if notice.warm else "no"),
+                    ("duration", Seconds(notice.seconds)),
+                    ("association", notice.association),
+                    ("far", notice.far),
+                ),
+            )
+        case RelayRefused():
+            return Line(
+                logging.WARNING,
+                "relay refused",
+                (
+                    *_sender(notice),
+                    ("far_peer", notice.peer),
+                    ("duration", Seconds(notice.seconds)),
+                    ("reason", Words(notice.reason)),
+                    ("association", notice.association),
+                ),
+            )
+        case RelayBroken():
+            return Line(
+                logging.WARNING,
+                "relay broken",
+                (
+                    ("far_peer", notice.peer),
+                    ("unanswered", notice.unanswered),
+                    ("reason", Words(notice.reason)),
+                    ("association", notice.association),
+                    ("far", notice.far),
+                ),
+            )
         case LinkChanged():
             return Line(
                 logging.INFO if notice.after == "online" else logging.WARNING,
@@ -224,7 +263,12 @@ def _who(notice: AssociationRefused | AssociationOpened | AssociationClosed) -> 
 
 
 def _sender(
-    notice: AssociationRefused | AssociationOpened | AssociationClosed | ObjectStored | ObjectRefused,
+    notice: AssociationRefused
+    | AssociationOpened
+    | AssociationClosed
+    | ObjectStored
+    | ObjectRefused
+    | RelayRefused,
 ) -> Fields:
     return (
         ("peer", notice.address),

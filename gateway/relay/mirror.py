@@ -6,7 +6,7 @@ The caller is told what the far end really accepted: context by context, with it
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -84,6 +84,11 @@ class Mirror:
             return ContextAnswer.refuse(ContextResult.NO_REASON)
         return ContextAnswer(far.result, far.transfer_syntax if far.accepted else "")
 
+    def accepts(self, proposed: ProposedContext) -> bool:
+        """Say whether the far end accepted this context."""
+        far = self.contexts.get(proposed.context_id)
+        return far is not None and far.accepted
+
     def as_scp(self, proposed: ProposedContext) -> bool:
         """Say whether the far end lets the requestor be SCP on this context."""
         far = self.contexts.get(proposed.context_id)
@@ -112,12 +117,3 @@ def mirror(near_ids: Sequence[int], far_ids: Sequence[int], answer: AssociateAcc
     pairs = zip(near_ids, far_ids, strict=True)
     contexts = {near: replace(by_id[far], context_id=far) for near, far in pairs if far in by_id}
     return Mirror(contexts, answer)
-
-
-def acceptable(mirrored: Mirror, wanted: Collection[ProposedContext]) -> bool:
-    """Say whether the far end accepted anything of what the caller wants of it."""
-    return any(
-        context.accepted
-        for context in (mirrored.contexts.get(proposed.context_id) for proposed in wanted)
-        if context is not None
-    )

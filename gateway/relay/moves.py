@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from gateway.dicom.command import Command
+from gateway.dicom.command import Command, CommandField
+from gateway.relay.ledger import Exchange, Ledger, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,51 @@ class Moves:
         return len(self._moves)
 
 
-def for_originator(store: Command, move: Move) -> Command:
-    """Return the C-STORE-RQ with the originator as the console knows it (PS3.7 9.1.1.1)."""
-    return replace(store, move_originator_ae=move.title, move_originator_message_id=move.message_id)
+class OwnMoves:
+    """The C-MOVEs of one relay, and the moves of others whose objects come through it."""
+
+    def __init__(self, moves: Moves, near_title: str, far_title: str, clock: Callable[[], float]) -> None:
+        """The caller's title, and the one that the far end knows it by."""
+        self._moves = moves
+        self._near_title = near_title
+        self._far_title = far_title
+        self._clock = clock
+        self._coming: dict[int, Move] = {}  # whose sub-operation's data set is coming, by near context
+
+    def begin(self, exchange: Exchange) -> None:
+        """A request of the caller was passed on."""
+        if exchange.request.command_field == CommandField.C_MOVE_RQ:
+
+            def touch() -> None:
+                exchange.touched = self._clock()
+
+            move = Move(self._near_title, exchange.request.message_id or 0, touch)
+            self._moves.begin(self._far_title, exchange.other_id, move)
+
+    def end(self, exchange: Exchange) -> None:
+        """A request has its final response, or never will."""
+        if exchange.asker is Side.NEAR and exchange.request.command_field == CommandField.C_MOVE_RQ:
+            self._moves.end(self._far_title, exchange.other_id)
+
+    def end_all(self, ledger: Ledger) -> None:
+        """The relay is over."""
+        for exchange in ledger.open(Side.NEAR):
+            self.end(exchange)
+
+    def sub_operation(self, context_id: int, store: Command) -> Command:
+        """A C-STORE comes down: return it as the console knows its originator (PS3.7 9.1.1.1)."""
+        move = self._moves.originator_of(store)
+        if move is None:
+            return store
+        move.touch()
+        if store.has_data_set:
+            self._coming[context_id] = move
+        return replace(store, move_originator_ae=move.title, move_originator_message_id=move.message_id)
+
+    def progressed(self, context_id: int, is_last: bool) -> None:
+        """A piece of an object came down."""
+        move = self._coming.get(context_id)
+        if move is not None:
+            move.touch()
+            if is_last:
+                del self._coming[context_id]

@@ -13,30 +13,25 @@ caller that also stores objects here keeps its association: what it stores is sa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.association.association import LOST, TIMEOUT, Association, Closed
-from gateway.association.far import FarAssociation
 from gateway.dicom import messages
 from gateway.dicom.command import Command, CommandField
 from gateway.dicom.negotiation import AcceptedContext
 from gateway.model import Route
 from gateway.notices import Notices, RelayBroken
 from gateway.relay.failure import DUPLICATE_INVOCATION, RESOURCE_LIMITATION, failed
+from gateway.relay.far_end import FarEnd
 from gateway.relay.inspected import Inspected, Inspections
 from gateway.relay.inspection import Inspector
 from gateway.relay.ledger import Exchange, Ledger, Side
-from gateway.relay.moves import Move, Moves, for_originator
-from gateway.relay.patience import RelayTimeouts
-from gateway.relay.profile import Profile
+from gateway.relay.moves import Moves, OwnMoves
+from gateway.relay.pressure import Pressure
+from gateway.relay.watch import Watch
 
-_HOLD = "relay"
 _FAR_GONE = "the far end cannot be reached any more"
-
-
-Far = FarAssociation[Profile]
-"""An association with a far end, which knows what it was opened for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +40,6 @@ class SessionLimits:
 
     max_exchanges: int = 64  # requests of one side under way at the same time
     max_inspected: int = 256 * 1024  # bytes of a data set that is looked at before it goes on
-
-
-@dataclass(frozen=True, slots=True)
-class FarEnd:
-    """A far association with what belongs to it, as the dialer hands it over."""
-
-    association: Far
-    contexts: Mapping[int, int]  # the caller's context -> the far one, accepted ones
-    timeouts: RelayTimeouts
-    done: Callable[[Far, bool], None]  # (association, fit to be used again); exactly once
-    lost: Callable[[Closed], None]  # it ended while it was used
 
 
 class RelaySession:
@@ -81,24 +65,20 @@ class RelaySession:
         self._route = route
         self._calling_ae = calling_ae
         self._alone = alone
-        self._moves = moves
         self._notices = notices
         self._limits = limits or SessionLimits()
-        self._timeouts = far.timeouts
         self._rested: Callable[[], None] = _nothing
         self._ledger = Ledger(far.contexts, most=self._limits.max_exchanges)
         self._inspections = Inspections(inspectors, route, calling_ae, self._limits.max_inspected)
         # Whose data set is coming, by side and context there; None when it is thrown away.
         self._streams: dict[tuple[Side, int], Exchange | None] = {}
         self._answer_after: dict[int, Command] = {}  # a response that waits for the end of a near data set
-        self._move_of: dict[int, Move] = {}  # C-MOVE whose sub-operation is coming, by near context
         self._written: set[Side] = set()
         self._resting = False  # somebody is to be told that something came to its end
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = float("inf")
-        self._backlog = 0
-        self._easing: dict[Association, asyncio.Task[None]] = {}  # who is waited for until it has taken more
+        self._moves = OwnMoves(moves, calling_ae, far.association.calling_ae, self._loop.time)
+        self._watch = Watch(self._ledger, far.timeouts, self._side)
+        self._pressure = Pressure()
         far.association.hold(self)
 
     # --- the acceptor's side (Relay) -----------------------------------------------------------------
@@ -163,13 +143,11 @@ class RelaySession:
         """The caller's association ends: let the far one go, whole when it is at rest."""
         self._near = None
         self._inspections.cancel()
-        self._cancel_timer()
-        for task in tuple(self._easing.values()):
-            task.cancel()
+        self._watch.end()
         far, self._far = self._far, None
         if far is None:
             return
-        self._forget_moves()
+        self._moves.end_all(self._ledger)
         association = far.association
         for exchange in self._ledger.open(Side.FAR):
             if exchange.complete and not association.streaming:
@@ -177,7 +155,7 @@ class RelaySession:
                 association.stream_command(exchange.context_id, answer)
         clean = self._ledger.empty and not self._streams and not association.streaming
         association.let_go()
-        association.stream.resume_reading(_HOLD)
+        self._pressure.end(association)
         if not clean:
             association.abort("aborted here: the caller's association ended")
         far.done(association, clean)
@@ -211,10 +189,10 @@ class RelaySession:
     def far_ended(self, closed: Closed) -> None:
         """The far association is over, or is being ended by us."""
         far, self._far = self._far, None
-        self._cancel_timer()
+        self._watch.end()
         if far is None:
             return
-        self._forget_moves()
+        self._moves.end_all(self._ledger)
         if closed.outcome in (LOST, TIMEOUT):
             far.lost(closed)
         self._far_words = closed.reason
@@ -229,7 +207,10 @@ class RelaySession:
             return self._near
         return self._far.association if self._far is not None else None
 
-    def _pass_request(self, asker: Side, context_id: int, command: Command) -> None:
+    def _pass_request(
+        self, asker: Side, context_id: int, command: Command, data: bytes | None = None
+    ) -> None:
+        """Pass a request on; its data set follows piece by piece, unless all of it is here as `data`."""
         to = self._side(asker.other)
         if to is None:
             return
@@ -242,17 +223,22 @@ class RelaySession:
             if asker is Side.FAR:
                 self._ledger.progressed(Side.FAR, self._loop.time())
             else:
-                passed = self._sub_operation(context_id, command)
-        elif command.command_field == CommandField.C_MOVE_RQ and asker is Side.NEAR:
-            self._begin_move(exchange)
+                passed = self._moves.sub_operation(context_id, command)
+        elif asker is Side.NEAR:
+            self._moves.begin(exchange)
         if exchange.other_id != passed.message_id:
             passed = replace(passed, message_id=exchange.other_id)
-        self._stream(asker, context_id, command, exchange)
-        to.stream_command(exchange.other_context_id, passed)
+        if data is None:
+            self._stream(asker, context_id, command, exchange)
+            to.stream_command(exchange.other_context_id, passed)
+        else:
+            to.send_command(exchange.other_context_id, passed, data)
+            exchange.complete = True
         self._written.add(asker.other)
         if asker is Side.NEAR and exchange.complete and self._near is not None:
             self._near.stream.begin()
-        self._arm(exchange)
+        if exchange.complete:
+            self._watch.begin(exchange)
 
     def _pass_response(self, answerer: Side, context_id: int, command: Command) -> bool:
         exchange = self._ledger.answer(answerer, context_id, command)
@@ -281,7 +267,7 @@ class RelaySession:
             if exchange.request.command_field == CommandField.C_STORE_RQ:
                 near.count(response)
             self._resting = True
-        self._end_move(exchange)
+        self._moves.end(exchange)
 
     def _pass_cancel(self, asker: Side, command: Command) -> None:
         exchange = self._ledger.cancelled(asker, command)
@@ -316,10 +302,8 @@ class RelaySession:
 
     def _progress(self, sender: Side, context_id: int, exchange: Exchange, is_last: bool, now: float) -> None:
         """Note what a piece of a data set says about requests that are under way."""
-        if sender is Side.NEAR and context_id in self._move_of:
-            self._move_of[context_id].touch()
-            if is_last:
-                del self._move_of[context_id]
+        if sender is Side.NEAR:
+            self._moves.progressed(context_id, is_last)
         if sender is Side.FAR and exchange.asker is Side.FAR:
             self._ledger.progressed(Side.FAR, now)
         if is_last and sender is exchange.asker and not exchange.complete:
@@ -327,33 +311,7 @@ class RelaySession:
             if not exchange.closed:
                 if sender is Side.NEAR and self._near is not None:
                     self._near.stream.begin()
-                self._arm(exchange)
-
-    # --- C-MOVE --------------------------------------------------------------------------------------
-
-    def _begin_move(self, exchange: Exchange) -> None:
-        def touch() -> None:
-            exchange.touched = self._loop.time()
-
-        move = Move(self._calling_ae, exchange.request.message_id or 0, touch)
-        self._moves.begin(self._far_association.calling_ae, exchange.other_id, move)
-
-    def _end_move(self, exchange: Exchange) -> None:
-        if exchange.asker is Side.NEAR and exchange.request.command_field == CommandField.C_MOVE_RQ:
-            self._moves.end(self._far_association.calling_ae, exchange.other_id)
-
-    def _forget_moves(self) -> None:
-        for exchange in self._ledger.open(Side.NEAR):
-            self._end_move(exchange)
-
-    def _sub_operation(self, context_id: int, command: Command) -> Command:
-        move = self._moves.originator_of(command)
-        if move is None:
-            return command
-        move.touch()
-        if command.has_data_set:
-            self._move_of[context_id] = move
-        return for_originator(command, move)
+                self._watch.begin(exchange)
 
     # --- turning down --------------------------------------------------------------------------------
 
@@ -417,9 +375,8 @@ class RelaySession:
         if answer is not None:
             self._tell_near(context_id, answer)
         else:
-            self._pass_request(Side.NEAR, context_id, command)
-            if command.has_data_set:
-                self._pass_data(Side.NEAR, context_id, memoryview(inspected.data), True)
+            data = bytes(inspected.data) if command.has_data_set else None
+            self._pass_request(Side.NEAR, context_id, command, data)
         self._flush()
 
     # --- writing and waiting -------------------------------------------------------------------------
@@ -431,69 +388,11 @@ class RelaySession:
             if to is None:
                 continue
             to.stream.flush()
-            if not to.stream.writable and source is not None:
-                self._ease(source, to)
+            if source is not None:
+                self._pressure.watch(source, to)
         if self._resting:
             self._resting = False
             self._rested()
-
-    def _ease(self, source: Association, to: Association) -> None:
-        """Read no more from one side until the other has taken what waits for it."""
-        if to in self._easing:
-            return
-        source.stream.hold_reading(_HOLD)
-
-        async def ease() -> None:
-            while to.stream.connected and not to.stream.writable:
-                await to.stream.drained()
-            source.stream.resume_reading(_HOLD)
-
-        task = self._easing[to] = self._loop.create_task(ease())
-        task.add_done_callback(lambda _: self._easing.pop(to, None))
-
-    def _patience(self, exchange: Exchange) -> float:
-        return self._timeouts.between if exchange.answered else self._timeouts.response
-
-    def _arm(self, exchange: Exchange) -> None:
-        if exchange.complete:
-            self._arm_at(exchange.touched + self._patience(exchange))
-
-    def _arm_at(self, when: float) -> None:
-        if when < self._timer_at:
-            self._cancel_timer()
-            self._timer_at = when
-            self._timer = self._loop.call_at(when, self._look)
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None
-        self._timer_at = float("inf")
-
-    def _look(self) -> None:
-        """Give up what has made no progress for too long; sleep until the next can have."""
-        self._timer = None
-        self._timer_at = float("inf")
-        now = self._loop.time()
-        for asker in Side:
-            to = self._side(asker.other)
-            for exchange in self._ledger.open(asker):
-                if to is None or not exchange.complete:
-                    continue
-                due = exchange.touched + self._patience(exchange)
-                if due <= now and self._still_leaving(to):
-                    exchange.touched = now
-                    due = now + self._patience(exchange)
-                if due <= now:
-                    words = f"no answer to {exchange.request.name} within {self._patience(exchange):g} s"
-                    to.expire(words)
-                    return
-                self._arm_at(due)
-
-    def _still_leaving(self, to: Association) -> bool:
-        """A slow link is not a silent peer: the request may still be on its way out."""
-        before, self._backlog = self._backlog, to.stream.backlog()
-        return self._backlog > 0 and (before == 0 or self._backlog < before)
 
     # --- the end of the far side ---------------------------------------------------------------------
 
@@ -525,7 +424,7 @@ class RelaySession:
         for exchange in self._ledger.open(Side.FAR):
             self._ledger.close(exchange)
         near.stream.flush()
-        near.stream.resume_reading(_HOLD)
+        self._pressure.end(near)
         if torn or self._alone:
             near.abort(f"aborted here: {_FAR_GONE}")
         else:

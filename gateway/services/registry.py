@@ -20,14 +20,13 @@ from gateway.association.admission import (
     Relayed,
 )
 from gateway.dicom import messages
-from gateway.dicom.command import Command
+from gateway.dicom.command import Command, CommandField
 from gateway.dicom.negotiation import (
     AcceptedContext,
     AcceptorPolicy,
     AssociateAccept,
     AssociateRequest,
     ContextAnswer,
-    ContextResult,
     ProposedContext,
     Rejection,
     UserIdentity,
@@ -35,9 +34,9 @@ from gateway.dicom.negotiation import (
     negotiate,
     refusal,
 )
-from gateway.dicom.sop_classes import VERIFICATION, is_storage
+from gateway.dicom.sop_classes import VERIFICATION, is_registered, is_storage
 from gateway.model import AETitle, Route
-from gateway.relay.mirror import Mirror, Wanted, acceptable
+from gateway.relay.mirror import Mirror, Wanted
 from gateway.routing import OwnTitle, RoutingTable
 
 UNRECOGNIZED_OPERATION = 0x0211  # PS3.7 annex C.5.18
@@ -119,18 +118,14 @@ class Relaying(Protocol):
 class _Plan:
     """Who answers each proposed context: a service here, the far end, or both.
 
-    Both: storage classes that go up to the spool and come down by C-GET (`Wanted.both`), and Verification,
-    which is passed on where the caller has a far end anyway.
+    Both, by request: storage classes that go up to the spool and come down by C-GET (`Wanted.both`); private
+    SOP classes, whose objects go to the spool and whose other operations go on (nobody can tell in advance
+    which they have); and Verification, which is passed on where the caller has a far end anyway.
     """
 
     served: Mapping[int, Service]
     wanted: Wanted
-
-    @property
-    def alone(self) -> bool:
-        """True when only the far end can give this association a use."""
-        relayed = {context.context_id for context in self.wanted.contexts}
-        return not self.served.keys() - relayed and not self.wanted.both
+    alone: bool  # only the far end can give this association a use
 
     def is_wanted(self, context_id: int) -> bool:
         return any(context.context_id == context_id for context in self.wanted.contexts)
@@ -180,17 +175,18 @@ class ServiceRegistry:
         )
         plan = self._plan(request, target)
         if not plan.wanted.contexts or self._relaying is None:
-            return _Admitted(self._negotiate(request, plan, Mirror(), target), visit, plan, None)
+            nobody = Mirror()
+            return _Admitted(self._negotiate(request, plan, nobody, target), visit, plan, nobody, None)
         connection = await self._relaying.connect(visit, plan.wanted, alone=plan.alone)
         if plan.alone and not connection.mirror.reached:
             return connection.rejection or TEMPORARY_CONGESTION
         answer = self._negotiate(request, plan, connection.mirror, target)
         relay: Relay | None = None
-        if acceptable(connection.mirror, plan.wanted.contexts):
+        if any(connection.mirror.accepts(context) for context in plan.wanted.contexts):
             relay = connection.relay()
         else:
             connection.leave()
-        return _Admitted(answer, visit, plan, relay)
+        return _Admitted(answer, visit, plan, connection.mirror, relay)
 
     def _plan(self, request: AssociateRequest, target: Route | OwnTitle) -> _Plan:
         served: dict[int, Service] = {}
@@ -205,9 +201,9 @@ class ServiceRegistry:
             comes_down = has_far_end and as_scp and is_storage(uid)
             if service is not None and not (comes_down and not as_scu):
                 served[proposed.context_id] = service
-            if has_far_end and (service is None or comes_down):
+            if has_far_end and (service is None or comes_down or not is_registered(uid)):
                 wanted.append(proposed)
-                if service is not None and as_scu:
+                if service is not None and as_scu and is_registered(uid):
                     both.add(uid)
         if wanted:
             wanted += [
@@ -215,7 +211,12 @@ class ServiceRegistry:
                 for proposed in request.contexts
                 if proposed.abstract_syntax == VERIFICATION and proposed.context_id in served
             ]
-        return _Plan(served, Wanted(tuple(wanted), frozenset(both)))
+        alone = all(
+            proposed.abstract_syntax == VERIFICATION
+            for proposed in request.contexts
+            if proposed.context_id in served
+        )
+        return _Plan(served, Wanted(tuple(wanted), frozenset(both)), alone)
 
     def _negotiate(
         self, request: AssociateRequest, plan: _Plan, mirror: Mirror, target: Route | OwnTitle
@@ -234,19 +235,22 @@ class ServiceRegistry:
         def choose(proposed: ProposedContext) -> ContextAnswer:
             uid = proposed.abstract_syntax
             service = plan.served.get(proposed.context_id)
-            passed_on = uid in down or (uid == VERIFICATION and mirror.reached)
-            if service is not None and not (passed_on and plan.is_wanted(proposed.context_id)):
-                return service.choose(proposed, target)
-            if plan.is_wanted(proposed.context_id):
+            wanted = plan.is_wanted(proposed.context_id)
+            if service is None:
+                return mirror.context(proposed) if wanted else ContextAnswer.refuse()
+            if wanted and uid == VERIFICATION and mirror.reached:
                 return mirror.context(proposed)
-            return ContextAnswer.refuse(ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED)
+            # Shared between the spool and the far end: in the transfer syntax that the far end chose.
+            shared = wanted and mirror.accepts(proposed) and (uid in down or not is_registered(uid))
+            return mirror.context(proposed) if shared else service.choose(proposed, target)
 
         def roles(uid: str, as_scu: bool, as_scp: bool) -> tuple[bool, bool] | None:
             service = by_syntax.get(uid)
             if service is None:
                 return mirror.roles(uid)
             granted = service.roles(uid, (as_scu, as_scp), target)
-            return (granted[0], True) if uid in down else granted
+            far = mirror.roles(uid) or (False, False)
+            return (granted[0], far[1]) if uid in down or not is_registered(uid) else granted
 
         def extended(uid: str, information: bytes) -> bytes | None:
             service = by_syntax.get(uid)
@@ -278,17 +282,19 @@ class ServiceRegistry:
 class _Admitted:
     """One association that was let in, with the service of each of its contexts."""
 
-    def __init__(self, answer: AssociateAccept, visit: Visit, plan: _Plan, relay: Relay | None) -> None:
+    def __init__(
+        self, answer: AssociateAccept, visit: Visit, plan: _Plan, mirror: Mirror, relay: Relay | None
+    ) -> None:
         self.answer = answer
         self.relay = relay
         self._visit = visit
         self._plan = plan
+        self._relayed = {one.context_id for one in plan.wanted.contexts if mirror.accepts(one)}
 
     def perform(self, context: AcceptedContext, command: Command) -> Command | Operation | Relayed:
         """Begin a request, pass it on, or turn down what the service of its context does not know."""
         service = self._plan.served.get(context.context_id)
-        passed_on = service is None or context.abstract_syntax == VERIFICATION
-        if self.relay is not None and passed_on and self._plan.is_wanted(context.context_id):
+        if self.relay is not None and self._passed_on(service, context, command):
             return RELAYED
         handler = service.handlers.get(command.command_field) if service is not None else None
         if handler is None:
@@ -296,3 +302,11 @@ class _Admitted:
                 command, UNRECOGNIZED_OPERATION, error_comment="this operation is not offered on this context"
             )
         return handler(self._visit, context, command)
+
+    def _passed_on(self, service: Service | None, context: AcceptedContext, command: Command) -> bool:
+        uid = context.abstract_syntax
+        if context.context_id not in self._relayed:
+            return False
+        if service is None or uid == VERIFICATION:
+            return True
+        return not is_registered(uid) and command.command_field != CommandField.C_STORE_RQ

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -103,3 +104,12 @@ async def test_names_are_unique(tmp_path: Path) -> None:
 async def test_closing_before_running_is_harmless(tmp_path: Path) -> None:
     subject = await engine(tmp_path, "oncology")
     await subject.close()
+
+
+async def test_without_destinations_it_runs_until_it_is_closed(tmp_path: Path) -> None:
+    subject = await engine(tmp_path)
+    run = asyncio.create_task(subject.run())
+    await asyncio.sleep(0)
+    assert not run.done()
+    await subject.close()
+    await run

@@ -1,0 +1,281 @@
+"""From what a caller wants of the far end to an association with it: a warm one, a new one, or a prompt no.
+
+A caller never waits for a peer that is known to be down, but for the one trial that finds out whether it
+still is. Associations with a user identity are opened for one caller and never used again (PS3.7 D.3.3.7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from gateway.association.association import Closed
+from gateway.association.errors import AssociateRejectedError, ConnectFailed
+from gateway.association.far import open_far
+from gateway.association.timeouts import RequestorTimeouts
+from gateway.dicom.negotiation import AssociateRequest, ProposedContext, Rejection, UserIdentity
+from gateway.dicom.sop_classes import VERIFICATION
+from gateway.errors import LocalError, PeerError
+from gateway.model import AETitle, Peer, Route
+from gateway.notices import Notices
+from gateway.reachability import Reachabilities
+from gateway.relay.far_end import Far, FarEnd
+from gateway.relay.mirror import IMPLICIT_VR_LITTLE_ENDIAN, Mirror, Wanted, far_request, mirror
+from gateway.relay.patience import RelayTimeouts, adapted
+from gateway.relay.profile import Profile, context_id, profile_of, request_for
+from gateway.relay.slots import NoSlot, Slots
+from gateway.relay.warm import Warm, WarmPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class RelayPolicy:
+    """What may be relayed to one peer at a time, and how long things may take. Seconds and counts."""
+
+    max_associations: int = 8
+    max_waiting: int = 16
+    wait: float = 10.0
+    timeouts: RelayTimeouts = field(default_factory=RelayTimeouts)
+    warm: WarmPolicy = field(default_factory=WarmPolicy)
+
+
+@dataclass(frozen=True, slots=True)
+class NotReached:
+    """There is no far association. `rejection` is what the far end itself answered, if it did."""
+
+    reason: str
+    rejection: Rejection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """There is one. `end` is for a session; the mirror for the answer to the caller."""
+
+    end: FarEnd
+    mirror: Mirror
+    warm: bool
+
+
+class Dialer:
+    """Opens far associations for callers, and keeps those that may be used again."""
+
+    def __init__(
+        self,
+        peers: Mapping[str, Peer],
+        *,
+        own_ae: AETitle,
+        reachabilities: Reachabilities,
+        tls_for: Callable[[Peer], ssl.SSLContext | None],
+        notices: Notices,
+        policy: RelayPolicy | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`tls_for` gives the TLS context of a peer with TLS material; `clock` is monotonic."""
+        self._peers = peers
+        self._own_ae = own_ae
+        self._reachabilities = reachabilities
+        self._tls_for = tls_for
+        self._notices = notices
+        self._policy = policy or RelayPolicy()
+        self._clock = clock
+        self._slots: dict[str, Slots] = {}
+        self.warm = Warm(self._open_profile, reachabilities, policy=self._policy.warm, clock=clock)
+
+    async def close(self) -> None:
+        """Let go of what is kept ready; the time-out of a release bounds that."""
+        await self.warm.close()
+
+    def peer_of(self, route: Route) -> Peer:
+        """The far end of what is relayed on a route."""
+        return self._peers[route.to[0]]
+
+    def calling_title(self, route: Route, calling_ae: str) -> str:
+        """The AE title that the far end sees."""
+        peer = self.peer_of(route)
+        own = self._own_ae if route.calling_upstream == "gateway" else calling_ae
+        return peer.calling_ae or own
+
+    async def reach(
+        self, route: Route, calling_ae: str, near: AssociateRequest, wanted: Wanted, *, priority: int = 0
+    ) -> Reached | NotReached:
+        """Find or open an association for what a caller wants. Takes no longer than the policy says."""
+        peer = self.peer_of(route)
+        title = self.calling_title(route, calling_ae)
+        request = far_request(
+            near,
+            wanted,
+            called_ae=peer.ae_title,
+            calling_ae=title,
+            with_identity=peer.tls is not None,
+        )
+        profile = profile_of(peer.name, title, request.contexts, request)
+        slots = self._slots_of(peer)
+        reachability = self._reachabilities.of(peer.name)
+        known_down = reachability.reason(self._clock())
+        if known_down is not None:
+            return NotReached(known_down)
+        try:
+            await slots.acquire(priority)
+        except NoSlot as error:
+            return NotReached(f"no place for another association with {peer.name}: {error}")
+        try:
+            found = self.warm.take(profile) if not profile.personal else None
+            if found is not None:
+                far, indexes = found
+                return self._reached(far, profile, wanted, [context_id(index) for index in indexes], True)
+            known_down = reachability.down(self._clock())
+            if known_down is not None:
+                slots.release()
+                return NotReached(known_down)
+            far = await self._dial(profile, request.user_identity)
+        except PeerError as error:
+            slots.release()
+            return NotReached(_words(error), _rejection(error))
+        except BaseException:
+            reachability.given_up(self._clock())
+            slots.release()
+            raise
+        if not profile.personal:
+            self.warm.learned(far)
+        ids = [context_id(index) for index in range(len(profile.contexts))]
+        return self._reached(far, profile, wanted, ids, False)
+
+    async def echo(self, route: Route, calling_ae: str) -> str | None:
+        """Ask the far end whether it is there. None: it answered; else why not, in words."""
+        verification = ProposedContext(1, VERIFICATION, (IMPLICIT_VR_LITTLE_ENDIAN,))
+        near = AssociateRequest(called_ae=route.called, calling_ae=calling_ae, contexts=(verification,))
+        reached = await self.reach(route, calling_ae, near, Wanted((verification,)))
+        if isinstance(reached, NotReached):
+            return reached.reason
+        far = reached.end.association
+        words: str | None = None
+        try:
+            seconds = await far.echo()
+        except (PeerError, LocalError) as error:
+            words = str(error)
+        except BaseException:
+            far.abort("aborted here: the caller went away")
+            reached.end.done(far, False)
+            raise
+        else:
+            self._reachabilities.of(far.peer).measured(seconds)
+        reached.end.done(far, words is None)
+        return words
+
+    def _slots_of(self, peer: Peer) -> Slots:
+        policy = self._policy
+        if peer.name not in self._slots:
+            self._slots[peer.name] = Slots(policy.max_associations, policy.max_waiting, policy.wait)
+        return self._slots[peer.name]
+
+    def _reached(self, far: Far, profile: Profile, wanted: Wanted, ids: list[int], warm: bool) -> Reached:
+        near_ids = [context.context_id for context in wanted.contexts]
+        mirrored = mirror(near_ids, ids[: len(near_ids)], far.answer)
+        accepted = {near: far.context_id for near, far in mirrored.contexts.items() if far.accepted}
+        reachability = self._reachabilities.of(far.peer)
+        end = FarEnd(
+            association=far,
+            contexts=accepted,
+            timeouts=adapted(self._policy.timeouts, reachability.rtt_bound),
+            done=self._done,
+            lost=lambda closed: self._lost(far, closed),
+        )
+        return Reached(end, mirrored, warm)
+
+    def _done(self, far: Far, reusable: bool) -> None:
+        self._slots[far.peer].release()
+        if reusable and not far.personal:
+            self.warm.give_back(far)
+        else:
+            self.warm.release_soon(far)
+
+    def _lost(self, far: Far, closed: Closed) -> None:
+        self._reachabilities.of(far.peer).failed(self._clock(), closed.reason, since=far.heard_at)
+
+    async def _open_profile(self, profile: Profile) -> Far:
+        """Open an association for nobody yet (the opener of `Warm`), and use it once.
+
+        On a long link the far end's TCP answers the first exchange of a connection in two round trips, and
+        every later one in one: it paces what it sends only after it has seen an acknowledgement.
+        """
+        far = await self._dial(profile, None)
+        with contextlib.suppress(LocalError):  # it does not take C-ECHO
+            self._reachabilities.of(far.peer).measured(await far.echo())
+        return far
+
+    async def _dial(self, profile: Profile, identity: UserIdentity | None) -> Far:
+        """Dial, and note what that says about the way to the peer. Raises PeerError."""
+        peer = self._peers[profile.peer]
+        reachability = self._reachabilities.of(peer.name)
+        timeouts = adapted(self._policy.timeouts, reachability.rtt_bound)
+        since = self._clock()
+        phases = _Phases(self._clock)
+        try:
+            async with asyncio.timeout(timeouts.connect):
+                far = await open_far(
+                    peer,
+                    request_for(profile, peer.ae_title, user_identity=identity),
+                    profile=profile,
+                    notices=self._notices,
+                    timeouts=_requestor_timeouts(timeouts),
+                    tls_context=self._tls_for(peer),
+                    on_phase=phases.begin,
+                )
+        except TimeoutError:
+            words = f"{peer.name} did not open an association within {timeouts.connect:g} s"
+            reachability.failed(self._clock(), words, since=since)
+            raise ConnectFailed(phases.current, words) from None
+        except ConnectFailed as error:
+            reachability.failed(self._clock(), str(error), since=since)
+            raise
+        except PeerError:
+            reachability.succeeded(self._clock())  # it does not want us, but it is there
+            raise
+        if phases.tcp is not None:
+            reachability.measured(phases.tcp)
+        reachability.succeeded(self._clock())
+        return far
+
+
+class _Phases:
+    """How long TCP's handshake took: one round trip, and nothing but the way."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.current = "resolve"
+        self.tcp: float | None = None
+        self._clock = clock
+        self._since = clock()
+
+    def begin(self, phase: str) -> None:
+        """A phase of dialling begins (association/dial.py)."""
+        now = self._clock()
+        if self.current == "tcp":
+            self.tcp = now - self._since
+        self.current, self._since = phase, now
+
+
+def _requestor_timeouts(timeouts: RelayTimeouts) -> RequestorTimeouts:
+    return RequestorTimeouts(
+        connect=timeouts.connect,
+        tls=timeouts.connect,
+        associate=timeouts.connect,
+        response=timeouts.response,
+        release=timeouts.release,
+        stall=timeouts.stall,
+        idle=timeouts.idle,
+    )
+
+
+def _words(error: PeerError) -> str:
+    if isinstance(error, AssociateRejectedError):
+        return f"the far end rejects the association: {error.words}"
+    return str(error)
+
+
+def _rejection(error: PeerError) -> Rejection | None:
+    if isinstance(error, AssociateRejectedError):
+        return Rejection(error.result, error.source, error.diagnostic, error.words)
+    return None

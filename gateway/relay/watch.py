@@ -1,0 +1,72 @@
+"""The clock of one relay: gives up requests that make no progress, one timer for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from gateway.association.association import Association
+from gateway.relay.ledger import Exchange, Ledger, Side
+from gateway.relay.patience import RelayTimeouts
+
+_NEVER = float("inf")
+
+
+class Watch:
+    """Looks when the earliest of the open requests can be overdue, and not before."""
+
+    def __init__(
+        self, ledger: Ledger, timeouts: RelayTimeouts, at: Callable[[Side], Association | None]
+    ) -> None:
+        """`at` gives the association of a side; None when it is over."""
+        self._ledger = ledger
+        self._timeouts = timeouts
+        self._at = at
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = _NEVER
+        self._backlog = 0
+
+    def begin(self, exchange: Exchange) -> None:
+        """All of a request was passed on: from now on somebody owes an answer."""
+        self._arm(exchange.touched + self._patience(exchange))
+
+    def end(self) -> None:
+        """The relay is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        self._due = _NEVER
+
+    def _patience(self, exchange: Exchange) -> float:
+        return self._timeouts.between if exchange.answered else self._timeouts.response
+
+    def _arm(self, when: float) -> None:
+        if when < self._due:
+            self.end()
+            self._due = when
+            self._timer = self._loop.call_at(when, self._look)
+
+    def _look(self) -> None:
+        """Give up what is overdue; sleep until the next can be."""
+        self._timer = None
+        self._due = _NEVER
+        now = self._loop.time()
+        for asker in Side:
+            to = self._at(asker.other)
+            for exchange in self._ledger.open(asker):
+                if to is None or not exchange.complete:
+                    continue
+                due = exchange.touched + self._patience(exchange)
+                if due <= now and self._still_leaving(to):
+                    exchange.touched = now
+                    due = now + self._patience(exchange)
+                if due <= now:
+                    to.expire(f"no answer to {exchange.request.name} within {self._patience(exchange):g} s")
+                    return
+                self._arm(due)
+
+    def _still_leaving(self, to: Association) -> bool:
+        """A slow link is not a silent peer: the request may still be on its way out."""
+        before, self._backlog = self._backlog, to.stream.backlog()
+        return self._backlog > 0 and (before == 0 or self._backlog < before)
