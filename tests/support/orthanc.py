@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,12 @@ class Orthanc:
         tls: TlsMaterial | None = None,
         ae_title: str = "ORTHANC",
         env: dict[str, str] | None = None,
+        port: int | None = None,
+        modalities: Mapping[str, int] | None = None,
     ) -> None:
+        """`modalities`: AE titles it may move and report to, and their ports on this machine."""
         self.directory = directory
-        self.port = free_port()
+        self.port = port or free_port()
         self.http_port = free_port()
         self.ae_title = ae_title
         self._env = env
@@ -45,6 +49,17 @@ class Orthanc:
             "AuthenticationEnabled": False,
             "HttpServerEnabled": True,
             "Plugins": [],
+            "DicomCheckModalityHost": False,
+            "DicomModalities": {
+                title: {
+                    "AET": title,
+                    "Host": "127.0.0.1",
+                    "Port": to,
+                    "AllowStorageCommitment": True,
+                    "AllowTranscoding": False,
+                }
+                for title, to in (modalities or {}).items()
+            },
         }
         if tls is not None:
             settings |= {
