@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+MOST_TURNS = 10_000
+"""Turns of the loop in one moment: more of them are a loop that spins."""
+
 
 class FastLoop(asyncio.SelectorEventLoop):
     """Virtual time. No real I/O: whoever waits for some while no timer is set waits for ever."""
@@ -28,13 +31,18 @@ class _Jumping(selectors.SelectSelector):
     def __init__(self, loop: FastLoop) -> None:
         super().__init__()
         self._loop = loop
+        self._turns = 0
 
     def select(self, timeout: float | None = None) -> Any:
         if timeout is None:
             raise RuntimeError("everybody waits, and for nothing")
+        self._turns += 1
         if timeout > 0:
             self._loop.now += timeout
             self._loop.wakings += 1
+            self._turns = 0
+        if self._turns > MOST_TURNS:
+            raise RuntimeError("somebody spins: time does not pass")
         return super().select(0)
 
 
