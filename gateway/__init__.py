@@ -13,6 +13,18 @@ The flow, from the console's first byte to the centre's receipt::
       transports/      dicom.py sends it over a warm TLS association (association/pool.py)
     spool/             the peer's answer becomes the delivery's next state, with its receipt
 
+    Whatever no service serves (queries, retrieves, worklists, UPS, MPPS, ...) is passed through meanwhile:
+
+    services/relay.py     finds the far end of the route for this caller
+    relay/dialer.py       a warm association (relay/warm.py), a new one (association/far.py), or a prompt no
+    relay/session.py      messages both ways, data sets as they come; relay/ledger.py keeps the books
+    reachability.py       what is known of the way to each peer: shared with delivery
+
+    Later, about what was stored:
+
+    commitment/           asks the destinations for storage commitment, and reports to the consoles
+    procedure_steps/      MPPS that was taken durably, passed on in order
+
     app.py builds all of this; operator/ shows and steers it; cli/ is what people type.
     notices.py carries what happened to logs.py and metrics.py; nothing comes back that way.
 
@@ -24,6 +36,7 @@ Glossary (terms of PS3.7 and PS3.8, used here as the standard uses them):
     DIMSE                 the messages (C-STORE, C-ECHO, N-ACTION ...) on an association
     PDU / PDV             the upper layer's packets, and the message fragments inside P-DATA
     delivery              one object on its way to one destination (ours, see spool/states.py)
+    near / far            the caller's association, and the one we opened for it (ours)
     receipt               what the destination answered for one delivery (ours)
     journal number        the order of arrival in the spool, and the name of an object in logs (ours)
 """

@@ -44,6 +44,7 @@ from gateway.routing import RoutingTable
 from gateway.services.registry import ServiceRegistry
 from gateway.services.relay import RelayService
 from gateway.services.storage import StorageService
+from gateway.services.ups_guard import UpsGuard
 from gateway.services.verification import VerificationService
 from gateway.spool import Spool
 
@@ -129,7 +130,12 @@ class Gateway:
             policy=settings.relay_policy(config),
         )
         undo.push_async_callback(dialer.close)
-        relay = RelayService(dialer, notices=self.notices, limits=settings.session_limits(config))
+        relay = RelayService(
+            dialer,
+            notices=self.notices,
+            inspectors=[UpsGuard(self.spool, self.notices)],
+            limits=settings.session_limits(config),
+        )
 
         # What takes them.
         storage = StorageService(self.spool, capabilities, notices=self.notices)

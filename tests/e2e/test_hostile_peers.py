@@ -211,7 +211,7 @@ def test_a_thousand_connections_from_one_address(gateway: GatewayProcess) -> Non
     reset_peak(gateway.pid)
     with contextlib.ExitStack() as stack:
         stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
-        served = stack.enter_context(Console(gateway.port, "CENTRE", timeout=10))
+        served = stack.enter_context(Console(gateway.port, "GATEWAY", timeout=10))
         for number in range(1000):
             with contextlib.suppress(ConnectionError):
                 connection = stack.enter_context(attack(gateway))
