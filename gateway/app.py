@@ -120,6 +120,8 @@ class Gateway:
             reachabilities=reachabilities,
         )
 
+        undo.callback(reachabilities.subscribe(self._peer_came_back))
+
         # What passes through.
         dialer = Dialer(
             peers,
@@ -213,6 +215,11 @@ class Gateway:
             )
 
         return transport
+
+    def _peer_came_back(self, peer: str, up: bool, _reason: str) -> None:
+        """Whoever found out, delivery need not wait for its own next try."""
+        if up and peer in settings.destination_names(self.config):
+            self.engine.kick(peer)
 
     def _run_core(self, name: str, work: Coroutine[object, object, None]) -> None:
         self._core.append(asyncio.create_task(work, name=name))
