@@ -21,7 +21,7 @@ from gateway.association.sources import BytesSource
 from gateway.association.timeouts import RequestorTimeouts
 from gateway.dicom import messages
 from gateway.dicom.command import Command, CommandField
-from gateway.dicom.events import CommandReceived, DataSetFragment
+from gateway.dicom.events import AssociateAccepted, CommandReceived, DataSetFragment, Event
 from gateway.dicom.negotiation import AcceptedContext, AssociateRequest, ProposedContext, UserIdentity
 from gateway.dicom.status import Category, category
 from gateway.errors import LocalError, PeerError
@@ -98,6 +98,8 @@ class AskingAssociation(RequestorAssociation):
         super().__init__(request, notices=notices, timeouts=timeouts, max_outstanding=1)
         self._on_request = on_request
         self._asking_limits = limits
+        self.answered_roles: Mapping[str, tuple[bool, bool]] = {}
+        """What the peer said to the roles proposed; many leave the item out (PS3.7 D.3.3.4)."""
         self._questions: dict[int, _Question] = {}
         self._arriving: dict[int, _Arriving] = {}  # by context
         self._performing: set[asyncio.Task[None]] = set()
@@ -151,6 +153,11 @@ class AskingAssociation(RequestorAssociation):
         await super().release()
 
     # --- what the peer says --------------------------------------------------------------------------
+
+    def _on_control(self, event: Event) -> None:
+        if isinstance(event, AssociateAccepted):
+            self.answered_roles = event.answer.roles
+        super()._on_control(event)
 
     def _on_command(self, message: CommandReceived) -> None:
         command = message.command

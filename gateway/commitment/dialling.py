@@ -1,0 +1,68 @@
+"""Opening associations for commitment: what is common to asking and reporting."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.association.asking import AskingAssociation, AskingLimits, RequestHandler, open_asking
+from gateway.association.timeouts import RequestorTimeouts
+from gateway.dicom.commitment import max_bytes
+from gateway.dicom.negotiation import ProposedContext
+from gateway.errors import PeerError
+from gateway.model import AETitle, Peer
+from gateway.notices import Notices
+
+
+class NotNow(PeerError):
+    """Somebody knows already that the peer cannot be reached: it was not dialled."""
+
+
+def _nobody_cares(_peer: str, _failure: str | None) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Dialler:
+    """Opens associations with peers."""
+
+    own_ae: AETitle
+    notices: Notices
+    tls_for: Callable[[Peer], ssl.SSLContext | None]
+    timeouts: RequestorTimeouts = field(default_factory=RequestorTimeouts)
+    reachable: Callable[[str], str | None] = lambda _peer: None
+    dialled: Callable[[str, str | None], None] = _nobody_cares
+    """Told the peer's name after each dial, and why it failed (None: there is an association)."""
+    instances: int = 500
+    """How many instances the peer may name in one message."""
+
+    async def open(
+        self,
+        peer: Peer,
+        contexts: Sequence[ProposedContext],
+        *,
+        roles: Mapping[str, tuple[bool, bool]] | None = None,
+        on_request: RequestHandler | None = None,
+    ) -> AskingAssociation:
+        """Return an open association, or raise PeerError; NotNow when it was not even tried."""
+        reason = self.reachable(peer.name)
+        if reason is not None:
+            raise NotNow(reason)
+        try:
+            association = await open_asking(
+                peer,
+                contexts,
+                calling_ae=self.own_ae,
+                notices=self.notices,
+                timeouts=self.timeouts,
+                tls_context=self.tls_for(peer),
+                roles=roles,
+                on_request=on_request,
+                limits=AskingLimits(max_data_set=max(AskingLimits().max_data_set, max_bytes(self.instances))),
+            )
+        except PeerError as error:
+            self.dialled(peer.name, str(error))
+            raise
+        self.dialled(peer.name, None)
+        return association
