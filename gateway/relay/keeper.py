@@ -149,7 +149,7 @@ class Keeper(Generic[F]):
     def _shelve(self, far: F, now: float) -> None:
         """Put `far` among the idle ones, if it is of use there."""
         agrees = self._learning.agrees(far.profile, far.answer)
-        if self._closed or self._near() or not of_use(far) or not agrees:
+        if self._closed or not of_use(far) or not agrees:
             self.let_go(far)
             return
         if not far.usable:

@@ -76,6 +76,23 @@ def test_a_profile_is_kept_warm_until_it_was_not_used_for_long() -> None:
     scene(act)
 
 
+def test_times_are_kept_whatever_the_keepalive_is() -> None:
+    async def act(it: Scene) -> None:
+        one, other = await it.dial(P), await it.dial(P)
+        it.warm.give_back(one)
+        it.warm.give_back(other)
+        await asyncio.sleep(599)
+        assert it.idle == 2
+        await asyncio.sleep(2)
+        assert it.idle == 1
+        await asyncio.sleep(12 * HOUR - 602)
+        assert it.idle == 1
+        await asyncio.sleep(2)
+        assert it.idle == 0
+
+    scene(act, WarmPolicy(keepalive=100 * HOUR))
+
+
 def test_more_than_one_of_a_kind_goes_after_the_hold() -> None:
     async def act(it: Scene) -> None:
         one, other = await it.dial(P), await it.dial(P)
@@ -137,8 +154,23 @@ def test_one_that_a_caller_used_up_is_opened_again() -> None:
 def test_one_that_ends_while_nobody_watches_it_is_opened_again() -> None:
     async def act(it: Scene) -> None:
         far, _ = await it.use()
+        await asyncio.sleep(HOUR)
         assert it.warm.take(P) is not None
         far.peer_ends()  # the session let go of it and did not come to giving it back
+        await asyncio.sleep(5)
+        assert it.idle == 1
+
+    scene(act)
+
+
+def test_one_that_ends_and_is_never_given_back_takes_no_place_for_ever() -> None:
+    async def act(it: Scene) -> None:
+        far, _ = await it.use()
+        await asyncio.sleep(HOUR)
+        assert it.warm.take(P) is not None
+        far.usable = False
+        it.reach.failed(it.loop.time(), "no answer")
+        it.reach.succeeded(it.loop.time())
         await asyncio.sleep(5)
         assert it.idle == 1
 
@@ -360,6 +392,68 @@ async def end_after(peer: FakePeer, idle: float) -> None:
         await asyncio.sleep(1)
 
 
+def test_the_first_time_it_is_opened_again_after_a_short_wait() -> None:
+    async def act(it: Scene) -> None:
+        far, _ = await it.use()
+        await asyncio.sleep(5)
+        far.peer_ends()
+        await asyncio.sleep(9.9)
+        assert len(it.peer.dials) == 1
+        await asyncio.sleep(0.2)
+        assert len(it.peer.dials) == 2
+
+    scene(act)
+
+
+def test_a_peer_that_comes_back_from_an_outage_is_trusted_again() -> None:
+    async def act(it: Scene) -> None:
+        ending = asyncio.create_task(end_after(it.peer, 30.0))
+        await it.use()
+        await asyncio.sleep(HOUR)
+        assert it.idle == 0
+        it.reach.failed(it.loop.time(), "no answer")
+        it.reach.succeeded(it.loop.time())
+        await asyncio.sleep(5)
+        assert it.idle == 1
+        ending.cancel()
+        await asyncio.wait([ending])
+
+    scene(act)
+
+
+def test_one_taken_after_a_long_idle_time_mends_it_too() -> None:
+    async def act(it: Scene) -> None:
+        it.peer.verifies = False
+        far, _ = await it.use()
+        await asyncio.sleep(30)
+        far.peer_ends()
+        await it.use()
+        await asyncio.sleep(61)
+        again, _ = await it.use()
+        again.peer_ends()  # a first time again: the wait is short
+        await asyncio.sleep(9.9)
+        assert len(it.peer.dials) == 2
+        await asyncio.sleep(0.2)
+        assert len(it.peer.dials) == 3
+
+    scene(act)
+
+
+def test_others_who_get_through_do_not_make_it_dial_without_end() -> None:
+    async def act(it: Scene) -> None:
+        far = await it.dial(P)
+        it.peer.down = True
+        it.peer.dials.clear()
+        far.peer_ends()
+        it.warm.give_back(far)
+        for _ in range(600):
+            await asyncio.sleep(1)
+            it.reach.succeeded(it.loop.time())
+        assert len(it.peer.dials) <= 4
+
+    scene(act)
+
+
 def test_a_peer_that_changed_its_ways_is_trusted_again() -> None:
     async def act(it: Scene) -> None:
         ending = asyncio.create_task(end_after(it.peer, 30.0))
@@ -428,6 +522,21 @@ def test_another_answer_replaces_what_was_learned() -> None:
         _, warm = await it.use()
         assert warm
         assert all(far.answer.contexts[0].transfer_syntax == EXPLICIT for far in it.peer.open_ones)
+
+    scene(act)
+
+
+def test_one_that_is_being_asked_is_let_go_when_it_has_answered() -> None:
+    async def act(it: Scene) -> None:
+        old, _ = await it.use()
+        await asyncio.sleep(60.1)
+        it.peer.syntax = EXPLICIT
+        new = await it.dial_quickly(P)
+        assert old.usable
+        await asyncio.sleep(1.5)
+        assert old.end == "released"
+        it.warm.give_back(new)
+        assert it.idle == 1
 
     scene(act)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import LocalError
 from gateway.relay.slots import NoSlot, Slots
-from tests.support.loop_clock import run_fast, turns
+from tests.support.loop_clock import FastLoop, run_fast, turns
 
 
 class Holder:
@@ -113,6 +113,35 @@ async def test_an_error_in_the_block_gives_the_slot_back() -> None:
     assert slots.held == 0
 
 
+async def test_who_is_cancelled_waits_no_longer() -> None:
+    slots = Slots(1, 5, 60.0)
+    first, second, third = (Holder(slots) for _ in range(3))
+    await turns()
+    second.task.cancel()
+    await asyncio.wait([second.task])
+    assert slots.waiting == 1
+    third.task.cancel()
+    slots.release()  # before the cancelled one had its turn
+    await asyncio.wait([third.task])
+    assert (slots.held, slots.waiting) == (0, 0)
+    first.task.cancel()
+
+
+def test_a_grant_leaves_no_timer() -> None:
+    async def scenario() -> None:
+        slots = Slots(1, 5, 60.0)
+        first, second = Holder(slots), Holder(slots)
+        await turns()
+        await first.leave()
+        await second.leave()
+        await asyncio.sleep(1000)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, FastLoop)
+        assert loop.wakings == 1
+
+    run_fast(scenario())
+
+
 async def test_cancelled_at_the_moment_of_the_grant() -> None:
     slots = Slots(1, 5, 60.0)
     first, second, third = (Holder(slots) for _ in range(3))
@@ -141,7 +170,7 @@ def test_numbers_that_make_no_sense_are_refused(most: int, waiting: int) -> None
 @given(
     st.integers(1, 3),
     st.integers(0, 4),
-    st.lists(st.sampled_from(["come", "leave", "cancel", "turn", "wait"]), max_size=60),
+    st.lists(st.sampled_from(["come", "come", "leave", "cancel", "turn", "rest", "wait"]), max_size=60),
     st.integers(0, 10_000),
 )
 def test_never_more_than_most_and_no_slot_is_lost(
@@ -157,6 +186,14 @@ def test_never_more_than_most_and_no_slot_is_lost(
             assert slots.held <= most
             assert slots.waiting <= max_waiting
 
+        async def check_at_rest() -> None:
+            await turns()
+            check()
+            waiting = [holder for holder in holders if not holder.task.done() and not holder.has]
+            assert slots.waiting == len(waiting)
+            assert slots.held == sum(holder.has for holder in holders)
+            assert not waiting or slots.held == most  # nobody waits beside a free slot
+
         for step in steps:
             if step == "come":
                 holders.append(Holder(slots, rng.randrange(3)))
@@ -166,15 +203,12 @@ def test_never_more_than_most_and_no_slot_is_lost(
                 rng.choice(holders).task.cancel()
             elif step == "turn":
                 await asyncio.sleep(0)
+            elif step == "rest":
+                await check_at_rest()
             elif step == "wait":
                 await asyncio.sleep(rng.choice([0.0, 1.0, 5.0]))
             check()
-        await turns()
-        check()
-        waiting = [holder for holder in holders if not holder.task.done() and not holder.has]
-        assert slots.waiting == len(waiting)
-        assert slots.held == sum(holder.has for holder in holders)
-        assert not waiting or slots.held == most  # nobody waits beside a free slot
+        await check_at_rest()
         for holder in holders:
             holder._done.set()
         if holders:

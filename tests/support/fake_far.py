@@ -49,13 +49,9 @@ class FakeFar:
         if not self.centre.verifies:
             raise LocalError("no Verification")
         self.echoes += 1
-        try:
-            if self.centre.silent:
-                await asyncio.Event().wait()
-            await asyncio.sleep(self.centre.rtt)
-        except asyncio.CancelledError:
-            self._over("aborted")
-            raise
+        if self.centre.silent:
+            await asyncio.Event().wait()
+        await asyncio.sleep(self.centre.rtt)
         if not self.usable:
             raise AssociationLost("released by the peer")
         if self.centre.down:
