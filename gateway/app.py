@@ -24,6 +24,7 @@ from typing import Any
 
 from gateway import __version__, settings, systemd
 from gateway.association.tls import ClientContexts
+from gateway.commitment.engine import CommitmentEngine
 from gateway.config.schema import Config
 from gateway.delivery.capabilities import Capabilities
 from gateway.delivery.engine import DeliveryEngine, Destination
@@ -38,9 +39,12 @@ from gateway.model import DeliveryState, Peer
 from gateway.notices import Alarm, Notices
 from gateway.operator.api import OperatorServer
 from gateway.operator.gateway_control import GatewayControl, Identity
-from gateway.reachability import Reachabilities
+from gateway.procedure_steps.engine import StepEngine
+from gateway.reachability import Leave, Reachabilities
 from gateway.relay.dialer import Dialer
 from gateway.routing import RoutingTable
+from gateway.services.commitment import CommitmentResults, CommitmentService
+from gateway.services.mpps import ProcedureStepService
 from gateway.services.registry import ServiceRegistry
 from gateway.services.relay import RelayService
 from gateway.services.storage import StorageService
@@ -123,11 +127,12 @@ class Gateway:
         undo.callback(reachabilities.subscribe(self._peer_came_back))
 
         # What passes through.
+        tls_for = ClientContexts().of
         dialer = Dialer(
             peers,
             own_ae=config.gateway.ae_title,
             reachabilities=reachabilities,
-            tls_for=ClientContexts().of,
+            tls_for=tls_for,
             notices=self.notices,
             policy=settings.relay_policy(config),
         )
@@ -139,11 +144,46 @@ class Gateway:
             limits=settings.session_limits(config),
         )
 
+        # What is worked off from the journal besides objects.
+        leave = Leave(reachabilities, time.monotonic)
+        routing = RoutingTable(settings.routes(config), config.gateway.ae_title)
+        commitment = CommitmentEngine(
+            self.spool,
+            peers,
+            config.gateway.ae_title,
+            self.notices,
+            settings.commitment_policy(config),
+            destinations=settings.destination_names(config),
+            tls_for=tls_for,
+            reachable=leave.ask,
+            dialled=leave.tell,
+            timeouts=settings.requestor_timeouts(config),
+        )
+        undo.callback(reachabilities.subscribe(commitment.peer_changed))
+        steps = StepEngine(
+            self.spool,
+            peers,
+            config.gateway.ae_title,
+            self.notices,
+            settings.step_policy(config),
+            routing=routing,
+            tls_for=tls_for,
+            timeouts=settings.requestor_timeouts(config),
+            reachable=leave.ask,
+            report=leave.tell,
+        )
+
         # What takes them.
-        storage = StorageService(self.spool, capabilities, notices=self.notices)
+        commitment_limits = settings.commitment_limits(config)
         registry = ServiceRegistry(
-            RoutingTable(settings.routes(config), config.gateway.ae_title),
-            [VerificationService(dialer.echo), storage],
+            routing,
+            [
+                VerificationService(dialer.echo),
+                CommitmentResults(commitment.take_result, commitment_limits),
+                CommitmentService(self.spool, commitment, peers, commitment_limits),
+                ProcedureStepService(steps, self.notices, settings.step_limits(config)),
+                StorageService(self.spool, capabilities, notices=self.notices),
+            ],
             relaying=relay,
             max_operations=config.limits.max_operations,
         )
@@ -179,8 +219,11 @@ class Gateway:
         # From here on things happen. The engine is closed before the spool, after the listeners.
         await self._tell_orphans()
         self._run_core("delivery", self.engine.run())
+        self._run_core("commitment", commitment.run())
+        self._run_core("procedure steps", steps.run())
         undo.push_async_callback(self._end_core)
-        undo.push_async_callback(self.engine.close)
+        for engine in (self.engine, commitment, steps):
+            undo.push_async_callback(engine.close)
         self._run_core("journal", self.spool.wait_failed())
         self._run_core("retention", self._expire())
         for listener in self.listeners:

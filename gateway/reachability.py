@@ -195,3 +195,24 @@ class Reachabilities:
     def _tell(self, peer: str, up: bool, reason: str) -> None:
         for callback in tuple(self._subscribers.values()):
             callback(peer, up, reason)
+
+
+class Leave:
+    """What workers in the background need: leave to dial a peer, and a place to say how it went."""
+
+    def __init__(self, reachabilities: Reachabilities, clock: Callable[[], float]) -> None:
+        """`clock` is the one that everybody else's times are of."""
+        self._reachabilities = reachabilities
+        self._clock = clock
+
+    def ask(self, peer: str) -> str | None:
+        """Return None for leave to dial, which obliges to `tell`; else why the peer is not to be tried."""
+        return self._reachabilities.of(peer).down(self._clock())
+
+    def tell(self, peer: str, trouble: str | None) -> None:
+        """Say how it went: None, or why the peer could not be reached."""
+        reachability = self._reachabilities.of(peer)
+        if trouble is None:
+            reachability.succeeded(self._clock())
+        else:
+            reachability.failed(self._clock(), trouble)

@@ -11,6 +11,7 @@ from typing import Any
 from gateway.association.acceptor import AcceptorLimits
 from gateway.association.requestor import RequestorTimeouts
 from gateway.association.stream import StreamLimits
+from gateway.commitment.policy import CommitmentPolicy, Waits
 from gateway.config import schema
 from gateway.config.schema import Config
 from gateway.delivery.backoff import Backoff
@@ -18,16 +19,35 @@ from gateway.delivery.policy import DeliveryPolicy
 from gateway.dicom.limits import MessageLimits, NegotiationLimits, UpperLayerLimits
 from gateway.listener import ListenerLimits, ListenerSettings
 from gateway.model import Peer, Route, TlsMaterial
+from gateway.procedure_steps.policy import StepPolicy
 from gateway.relay.dialer import RelayPolicy
 from gateway.relay.patience import RelayTimeouts
 from gateway.relay.session import SessionLimits
 from gateway.relay.warm import WarmPolicy
+from gateway.services.commitment import CommitmentLimits
+from gateway.services.mpps import ProcedureStepLimits
 from gateway.spool import SpoolLimits
 
 
 def spool_limits(config: Config) -> SpoolLimits:
-    """[spool]."""
-    return SpoolLimits(**_fields(config.spool))
+    """[spool], and what [commitment] and [procedure_steps] may keep there."""
+    commitment, steps = config.commitment, config.procedure_steps
+    return SpoolLimits(
+        **_fields(config.spool),
+        max_open_commitments=commitment.max_open,
+        max_commitment_items=commitment.max_instances,
+        max_open_items=commitment.max_open_items,
+        commitment_again_seconds=commitment.again,
+        commitment_history_rows=commitment.history_rows,
+        commitment_history_items=commitment.history_items,
+        commitment_history_seconds=commitment.history_seconds,
+        ask_history_rows=commitment.history_rows,
+        ask_history_seconds=commitment.history_seconds,
+        max_steps=steps.max_queued,
+        max_step_bytes=steps.max_total_bytes,
+        step_history_rows=steps.history_rows,
+        step_history_seconds=steps.history_seconds,
+    )
 
 
 def delivery_policy(config: Config) -> DeliveryPolicy:
@@ -61,6 +81,41 @@ def relay_policy(config: Config) -> RelayPolicy:
             learned=relay.learned,
         ),
     )
+
+
+def commitment_policy(config: Config) -> CommitmentPolicy:
+    """[commitment], as far as asking and reporting are concerned."""
+    commitment = config.commitment
+    return CommitmentPolicy(
+        patience=commitment.patience,
+        answer=commitment.answer,
+        linger=commitment.linger,
+        batch=commitment.batch,
+        batch_wait=commitment.batch_wait,
+        report_for=commitment.report_for,
+        report_backoff=Waits(**_fields(commitment.report_backoff)),
+    )
+
+
+def commitment_limits(config: Config) -> CommitmentLimits:
+    """[commitment], as far as what consoles ask is concerned."""
+    return CommitmentLimits(max_instances=config.commitment.max_instances)
+
+
+def step_policy(config: Config) -> StepPolicy:
+    """[procedure_steps], as far as passing them on is concerned."""
+    steps = config.procedure_steps
+    return StepPolicy(
+        wait=steps.wait,
+        backoff_base=steps.backoff.base,
+        backoff_ceiling=steps.backoff.ceiling,
+        backoff_factor=steps.backoff.factor,
+    )
+
+
+def step_limits(config: Config) -> ProcedureStepLimits:
+    """[procedure_steps], as far as what consoles send is concerned."""
+    return ProcedureStepLimits(max_size=config.procedure_steps.max_size_bytes)
 
 
 def session_limits(config: Config) -> SessionLimits:

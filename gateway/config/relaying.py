@@ -89,6 +89,19 @@ class Commitment(Section):
     max_open: Annotated[
         int, Whole(1, 1_000_000), Doc("Requests of consoles that are not answered yet, at most.")
     ] = 1000
+    max_open_items: Annotated[
+        int, Whole(1, 100_000_000), Doc("Objects that these name together, counted for each destination.")
+    ] = 200_000
+    again: Annotated[
+        float, Duration(1, DAY), Doc("Wait before an object that an answer left out is asked about again.")
+    ] = 300.0
+    history_rows: Annotated[
+        int, Whole(0, 1_000_000), Doc("Finished requests, and questions to peers, that are remembered.")
+    ] = 1000
+    history_items: Annotated[
+        int, Whole(0, 100_000_000), Doc("Objects that these name together, counted for each destination.")
+    ] = 100_000
+    history_seconds: Annotated[float, Duration(0), Doc("How long they are remembered.")] = 30 * DAY
     report_backoff: ReportBackoff = field(default_factory=ReportBackoff)
 
 
@@ -113,4 +126,7 @@ class ProcedureSteps(Section):
     max_size_bytes: Annotated[int, ByteSize(4 * KIB, 16 * MIB), Doc("Longest data set of one request.")] = (
         256 * KIB
     )
+    max_total_bytes: Annotated[int, ByteSize(1 * MIB), Doc("Their data sets together.")] = 64 * MIB
+    history_rows: Annotated[int, Whole(0, 1_000_000), Doc("Requests passed on that are remembered.")] = 10_000
+    history_seconds: Annotated[float, Duration(0), Doc("How long they are remembered.")] = 30 * DAY
     backoff: StepBackoff = field(default_factory=StepBackoff)

@@ -17,7 +17,7 @@ class RelayTimeouts:
     connect: float = 5.0  # from dialling to an open association: TCP, TLS and A-ASSOCIATE together
     response: float = 60.0  # from the end of a request to the first response
     between: float = 60.0  # from one response, or sub-operation, to the next
-    release: float = 5.0  # from A-RELEASE-RQ to A-RELEASE-RP
+    release: float = 10.0  # from A-RELEASE-RQ to A-RELEASE-RP
     stall: float = 60.0  # the peer's TCP takes nothing of what we send
     idle: float = 3600.0  # nothing is asked and nothing is heard
 

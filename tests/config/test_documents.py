@@ -16,6 +16,7 @@ from gateway import settings
 from gateway.association.acceptor import AcceptorLimits
 from gateway.association.requestor import RequestorTimeouts
 from gateway.association.stream import StreamLimits
+from gateway.commitment.policy import CommitmentPolicy
 from gateway.config import Config, load
 from gateway.config.reference import reference
 from gateway.config.schema import Gateway
@@ -26,6 +27,11 @@ from gateway.dicom.upper_layer import UpperLayerLimits
 from gateway.listener import ListenerLimits
 from gateway.logs.refusals import RefusalLimits
 from gateway.model import AETitle
+from gateway.procedure_steps.policy import StepPolicy
+from gateway.relay.dialer import RelayPolicy
+from gateway.relay.session import SessionLimits
+from gateway.services.commitment import CommitmentLimits
+from gateway.services.mpps import ProcedureStepLimits
 from gateway.spool import SpoolLimits
 from tests.support.certs import Authority
 
@@ -132,6 +138,12 @@ def test_a_key_is_found_where_it_is_and_nowhere_else() -> None:
         (settings.listener_limits(BARE).stream, StreamLimits()),
         (settings.listener_limits(BARE).acceptor, AcceptorLimits()),
         (settings.listener_limits(BARE).upper_layer, UpperLayerLimits()),
+        (settings.relay_policy(BARE), RelayPolicy()),
+        (settings.session_limits(BARE), SessionLimits()),
+        (settings.commitment_policy(BARE), CommitmentPolicy()),
+        (settings.commitment_limits(BARE), CommitmentLimits()),
+        (settings.step_policy(BARE), StepPolicy()),
+        (settings.step_limits(BARE), ProcedureStepLimits()),
         (RefusalLimits(per_minute=BARE.log.refusals_per_minute), RefusalLimits()),
     ],
 )
@@ -141,13 +153,35 @@ def test_without_a_word_in_the_configuration_a_room_has_its_own_defaults(made: o
 
 @pytest.mark.parametrize(
     ("section", "room"),
-    [(BARE.spool, SpoolLimits), (BARE.delivery, DeliveryPolicy)],
-    ids=["spool", "delivery"],
+    [(BARE.delivery, DeliveryPolicy), (BARE.relay, SessionLimits)],
+    ids=["delivery", "relay"],
 )
-def test_every_limit_of_spool_and_delivery_has_a_key(section: Any, room: Any) -> None:
-    assert {field.name for field in dataclasses.fields(section)} == {
-        field.name for field in dataclasses.fields(room)
+def test_every_limit_of_a_room_has_a_key(section: Any, room: Any) -> None:
+    keys = {field.name.removesuffix("_bytes") for field in dataclasses.fields(section)}
+    assert {field.name.removesuffix("_bytes") for field in dataclasses.fields(room)} - keys == (
+        {"max_exchanges"} if room is SessionLimits else set()
+    )
+
+
+def test_every_limit_of_the_spool_has_a_key() -> None:
+    """Another value under every key of the three sections that reach the spool changes every limit."""
+    other = {
+        name: dataclasses.replace(section, **{field: value + 1 for field, value in numbers(section)})
+        for name in ("spool", "commitment", "procedure_steps")
+        for section in [getattr(BARE, name)]
     }
+    changed = settings.spool_limits(dataclasses.replace(BARE, **other))
+    same = [
+        field.name
+        for field in dataclasses.fields(SpoolLimits)
+        if getattr(changed, field.name) == getattr(SpoolLimits(), field.name)
+    ]
+    assert same == ["quota_bytes"]  # there is none by default, and nothing to add to
+
+
+def numbers(section: Any) -> list[tuple[str, Any]]:
+    values = ((field.name, getattr(section, field.name)) for field in dataclasses.fields(section))
+    return [(name, value) for name, value in values if isinstance(value, int | float)]
 
 
 def test_a_process_that_imports_the_configuration_does_not_carry_pydantic_or_cryptography() -> None:
