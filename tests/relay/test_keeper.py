@@ -428,13 +428,14 @@ def test_one_taken_after_a_long_idle_time_mends_it_too() -> None:
         await asyncio.sleep(30)
         far.peer_ends()
         await it.use()
+        await asyncio.sleep(40)
+        await it.use()  # a spare one would not live until the next use
+        await asyncio.sleep(5)
+        assert it.idle == 1
         await asyncio.sleep(61)
-        again, _ = await it.use()
-        again.peer_ends()  # a first time again: the wait is short
-        await asyncio.sleep(9.9)
-        assert len(it.peer.dials) == 2
-        await asyncio.sleep(0.2)
-        assert len(it.peer.dials) == 3
+        await it.use()  # now a spare one is worth it
+        await asyncio.sleep(5)
+        assert it.idle == 2
 
     scene(act)
 
