@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 
+from gateway.association.errors import ConnectFailed
 from gateway.errors import LocalError
 from gateway.model import Peer, TlsMaterial
 
@@ -77,11 +78,18 @@ class ClientContexts:
         self._contexts: dict[TlsMaterial, ssl.SSLContext] = {}
 
     def of(self, peer: Peer) -> ssl.SSLContext | None:
-        """Return the context for `peer`; None for plain DICOM. Raises LocalError, naming the file."""
+        """Return the context for `peer`; None for plain DICOM.
+
+        Raises ConnectFailed, naming the file, when our certificate cannot be read: this peer cannot be
+        dialled, and no other is to suffer from that.
+        """
         if peer.tls is None:
             return None
         if peer.tls not in self._contexts:
-            self._contexts[peer.tls] = client_context(peer.tls)
+            try:
+                self._contexts[peer.tls] = client_context(peer.tls)
+            except LocalError as error:
+                raise ConnectFailed("tls", str(error)) from error
         return self._contexts[peer.tls]
 
 

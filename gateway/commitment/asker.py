@@ -69,11 +69,12 @@ class Asker(Rounds):
         self, association: AskingAssociation, context: AcceptedContext, wanted: list[ToAsk]
     ) -> None:
         self._awaited.clear()
-        while wanted:
-            if not await self._ask(association, context, wanted):
+        while True:
+            if wanted and not await self._ask(association, context, wanted):
+                return
+            if len(wanted) < self._batch() and not await self._linger(association):
                 return
             wanted = await self._wanted()
-        await self._linger(association)
 
     async def _ask(
         self, association: AskingAssociation, context: AcceptedContext, wanted: Sequence[ToAsk]
@@ -105,15 +106,20 @@ class Asker(Rounds):
         self._shop.notices.publish(CommitmentAsked(self.peer.name, len(named), "asked", ""))
         return True
 
-    async def _linger(self, association: AskingAssociation) -> None:
-        """Give the destination a little time to answer here: some never open an association of their own."""
+    async def _linger(self, association: AskingAssociation) -> bool:
+        """Give the destination a little time to answer here: some never open an association of their own.
+
+        True when there may be more to ask in the meantime.
+        """
         while self._awaited and association.established:
             self._news.clear()
             before = len(self._awaited)
-            waits = [
+            due = asyncio.ensure_future(self._pace.wait())
+            waits = (
+                due,
                 asyncio.ensure_future(self._news.wait()),
                 asyncio.ensure_future(association.wait_closed()),
-            ]
+            )
             try:
                 await asyncio.wait(
                     waits, timeout=self._shop.policy.linger, return_when=asyncio.FIRST_COMPLETED
@@ -121,5 +127,10 @@ class Asker(Rounds):
             finally:
                 for wait in waits:
                     wait.cancel()
+            if due.done():
+                if association.established:
+                    return True
+                self._pace.wake()  # on another one then
             if len(self._awaited) == before:
-                return
+                break
+        return False

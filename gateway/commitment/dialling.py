@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.association.asking import AskingAssociation, AskingLimits, RequestHandler, open_asking
+from gateway.association.errors import ConnectFailed
 from gateway.association.timeouts import RequestorTimeouts
 from gateway.dicom.commitment import max_bytes
 from gateway.dicom.negotiation import ProposedContext
@@ -44,8 +45,12 @@ class Dialler:
         *,
         roles: Mapping[str, tuple[bool, bool]] | None = None,
         on_request: RequestHandler | None = None,
+        calling_ae: AETitle | None = None,
     ) -> AskingAssociation:
-        """Return an open association, or raise PeerError; NotNow when it was not even tried."""
+        """Return an open association, or raise PeerError; NotNow when it was not even tried.
+
+        `calling_ae`: our title on it, where it is not the gateway's own.
+        """
         reason = self.reachable(peer.name)
         if reason is not None:
             raise NotNow(reason)
@@ -53,7 +58,7 @@ class Dialler:
             association = await open_asking(
                 peer,
                 contexts,
-                calling_ae=self.own_ae,
+                calling_ae=calling_ae or self.own_ae,
                 notices=self.notices,
                 timeouts=self.timeouts,
                 tls_context=self.tls_for(peer),
@@ -62,7 +67,8 @@ class Dialler:
                 limits=AskingLimits(max_data_set=max(AskingLimits().max_data_set, max_bytes(self.instances))),
             )
         except PeerError as error:
-            self.dialled(peer.name, str(error))
+            # One that answers, if only to turn us away, was reached.
+            self.dialled(peer.name, str(error) if isinstance(error, ConnectFailed) else None)
             raise
         self.dialled(peer.name, None)
         return association

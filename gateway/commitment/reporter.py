@@ -1,8 +1,9 @@
 """Tells consoles what became of their requests: N-EVENT-REPORT (PS3.4 J.3.3).
 
 On the association of the request, as long as the console keeps it open for that; otherwise on one that we
-open with the console, in the role of the SCP, for all the reports that are ready for it. What the console
-does not take is sent again, at growing intervals and after a restart too, until its time is over.
+open with the console, in the role of the SCP, for all the reports that are ready for it, and under the title
+that it had called, because that is how it knows whose answer it is. What the console does not take is sent
+again, at growing intervals and after a restart too, until its time is over.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from gateway.dicom.commitment import PUSH_MODEL, Result, Sop, event_information,
 from gateway.dicom.data_set import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from gateway.dicom.negotiation import AcceptedContext, ProposedContext
 from gateway.errors import PeerError
-from gateway.model import Peer
+from gateway.model import AETitle, Peer
 from gateway.notices import Notices
 from gateway.spool.commitment_values import CommitmentReport
 
@@ -93,10 +94,13 @@ class Reporter:
                 await asyncio.sleep(self._policy.gather)
 
     async def _ready(self) -> Mapping[str, Sequence[CommitmentReport]]:
+        """By console, the reports that can go on one association: under the title of the first one."""
         ready: dict[str, list[CommitmentReport]] = {}
         for report in await self._spool.commitments_to_report(self._policy.reports_at_once):
             if report.calling_ae not in self._busy:
-                ready.setdefault(report.calling_ae, []).append(report)
+                together = ready.setdefault(report.calling_ae, [])
+                if not together or together[0].called_ae == report.called_ae:
+                    together.append(report)
         return ready
 
     async def _serve(self, title: str, reports: Sequence[CommitmentReport]) -> None:
@@ -137,7 +141,8 @@ class Reporter:
             await self._failed(reports, reason)
             return
         try:
-            association = await self._dialler.open(peer, _CONTEXTS, roles=_ROLES)
+            called = AETitle.parse(reports[0].called_ae)
+            association = await self._dialler.open(peer, _CONTEXTS, roles=_ROLES, calling_ae=called)
         except PeerError as error:
             await self._failed(reports, str(error))
             return

@@ -88,6 +88,7 @@ class StepEngine:
             for name, peer in peers.items()
         }
         self._run: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     async def run(self) -> None:
         """Pass steps on until cancelled or closed. An exception is a defect or a failed spool."""
@@ -97,6 +98,7 @@ class StepEngine:
             async with asyncio.TaskGroup() as group:
                 for line in self._lines.values():
                     group.create_task(line.run(), name=f"steps to {line.name}")
+                await self._closing.wait()  # also where there is nobody to pass anything on to
         finally:
             forget()
             self._run = None
@@ -104,6 +106,7 @@ class StepEngine:
     async def close(self) -> None:
         """End `run` gracefully, within the drain time and the release time-out of the associations."""
         run = self._run
+        self._closing.set()
         for line in self._lines.values():
             line.stop()
         if run is not None:

@@ -234,10 +234,6 @@ class Dialer:
         except PeerError:
             reachability.succeeded(self._clock())  # it does not want us, but it is there
             raise
-        except LocalError as error:
-            # Our own certificate cannot be read: one caller is told no, and the log says which file.
-            reachability.given_up(self._clock())
-            raise ConnectFailed("tls", str(error)) from error
         if phases.tcp is not None:
             reachability.measured(phases.tcp)
         reachability.succeeded(self._clock())
