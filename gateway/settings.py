@@ -120,7 +120,8 @@ def step_limits(config: Config) -> ProcedureStepLimits:
 
 def session_limits(config: Config) -> SessionLimits:
     """[relay], as far as one caller's relay is concerned."""
-    return SessionLimits(max_inspected=config.relay.max_inspected_bytes)
+    relay = config.relay
+    return SessionLimits(max_exchanges=relay.max_exchanges, max_inspected=relay.max_inspected_bytes)
 
 
 def requestor_timeouts(config: Config) -> RequestorTimeouts:
@@ -154,6 +155,7 @@ def listener_limits(config: Config) -> ListenerLimits:
         ),
         acceptor=AcceptorLimits(
             max_operations=limits.max_operations,
+            answer_timeout=config.relay.response,
             messages=MessageLimits(
                 max_command_length=limits.max_command_length, max_open_messages=limits.max_open_messages
             ),

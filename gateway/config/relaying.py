@@ -50,6 +50,9 @@ class Relay(Section):
     learned: Annotated[
         float, Duration(0, 3650 * DAY), Doc("How long after its last use an association is kept ready again.")
     ] = 12 * HOUR
+    max_exchanges: Annotated[
+        int, Whole(1, 10_000), Doc("Requests of one side of an association that are under way at once.")
+    ] = 64
     max_inspected_bytes: Annotated[
         int, ByteSize(4 * KIB, 16 * MIB), Doc("Longest data set that is looked at before it is passed on.")
     ] = 256 * KIB
