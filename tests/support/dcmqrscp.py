@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gateway.demo.synthetic import Patient, Sizes, SyntheticObject, Treatment
 from tests.support import machine
+from tests.support.forking import kill_with_children
 from tests.support.ports import free_port
 from tests.support.processes import Program
 
@@ -101,9 +102,9 @@ class DcmQrScp:
         return self
 
     def stop(self) -> None:
-        """Kill it. Its children, one per association, end with theirs."""
+        """Kill it, and its children, one for each association."""
         if self.program is not None:
-            self.program.kill()
+            kill_with_children(self.program)
             self.program = None
 
     def __enter__(self) -> DcmQrScp:

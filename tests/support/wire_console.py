@@ -7,6 +7,7 @@ answered as the test says.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -197,6 +198,22 @@ async def wire_console(
             await console.release()
     finally:
         await console.close()
+
+
+async def welcomed(port: int, called: str, *abstract_syntaxes: str, calling: str = "LINAC1") -> WireConsole:
+    """Associate with a gateway that may still believe its far end to be down; ask until it lets us in."""
+    async with asyncio.timeout(20):
+        while True:
+            console = await WireConsole.connect(port)
+            assert isinstance(console, WireConsole)
+            answer = await console.associate(AssociateRequest(called, calling, proposals(*abstract_syntaxes)))
+            if isinstance(answer, AssociateAccept):
+                console.answer = answer
+                if all(context.accepted for context in answer.contexts):
+                    return console
+            await console.close()
+            # Nothing tells when a far end that was down is tried again.
+            await asyncio.sleep(0.05)
 
 
 def n_request(
