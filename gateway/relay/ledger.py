@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gateway.dicom.command import Command, CommandField
+from gateway.dicom.negotiation import AcceptedContext
 from gateway.dicom.status import Category, category
 
 _RESPONSE_BIT = 0x8000
@@ -56,6 +57,23 @@ class Ledger:
         # By who asked: by message ID at the asker, and by message ID at the other side.
         self._asked: dict[Side, dict[int, Exchange]] = {Side.NEAR: {}, Side.FAR: {}}
         self._given: dict[Side, dict[int, Exchange]] = {Side.NEAR: {}, Side.FAR: {}}
+
+    def narrow(self, near: Mapping[int, AcceptedContext], far: Mapping[int, AcceptedContext]) -> None:
+        """Keep only the pairs on which both associations agreed to the same transfer syntax.
+
+        The caller may have been refused what the far end accepted, or got it from a service here.
+        """
+        kept = {
+            near_id: far_id
+            for near_id, far_id in self._contexts[Side.NEAR].items()
+            if near_id in near
+            and far_id in far
+            and near[near_id].transfer_syntax == far[far_id].transfer_syntax
+        }
+        self._contexts = {
+            Side.NEAR: kept,
+            Side.FAR: {far_id: near_id for near_id, far_id in kept.items()},
+        }
 
     def across(self, sender: Side, context_id: int) -> int | None:
         """Return the other side's context for one of the sender's; None when it is not paired."""

@@ -94,6 +94,7 @@ class RelaySession:
         """The caller's association is open."""
         self._near = near
         self._rested = rested
+        self._ledger.narrow(near.contexts, self._far_association.contexts)
         if self._far is None:  # it ended while the caller was being answered
             self._far_lost()
 
@@ -272,7 +273,7 @@ class RelaySession:
     def _pass_cancel(self, asker: Side, command: Command) -> None:
         exchange = self._ledger.cancelled(asker, command)
         to = self._side(asker.other)
-        if exchange is None or to is None:
+        if exchange is None or to is None or not exchange.complete:
             return
         passed = replace(command, message_id_responded_to=exchange.other_id)
         to.stream_command(exchange.other_context_id, passed)
