@@ -11,9 +11,9 @@ from gateway.spool.commitments import Item, look, set_items, unresolved_items
 from gateway.spool.schema import (
     ASK_ANSWERED,
     ASK_OPEN,
+    ASK_PUT_OFF,
     ITEM_COMMITTED,
     ITEM_FAILED,
-    ITEM_READY,
     ITEM_WAITING,
     PLACE_FILE,
     PLACE_INLINE,
@@ -36,6 +36,7 @@ class _Answer:
     destination: str
     how: str
     resend: frozenset[int]
+    newest: int | None  # late: the newest transaction that a refusal can be about
     resent: int = 0
     held: int = 0
     refused: list[int] = field(default_factory=list)  # objects that the destination had accepted
@@ -50,10 +51,12 @@ def answered(
     resend: frozenset[int],
 ) -> AskAnswered:
     """Apply an answer (see Spool.ask_answered). What is named as committed and as failed counts as failed."""
-    row = tx.one("SELECT number, destination, state FROM asks WHERE transaction_uid = ?", transaction_uid)
+    row = tx.one(
+        "SELECT number, destination, state, newest FROM asks WHERE transaction_uid = ?", transaction_uid
+    )
     if row is None:
         return AskAnswered("unknown")
-    number, place, state = row
+    number, place, state, newest = row
     if state == ASK_ANSWERED:
         return AskAnswered("again")
     references = references_of(tx, number)
@@ -61,7 +64,9 @@ def answered(
         "UPDATE asks SET state = ?, ended_at = ?, reason = '' WHERE number = ?", ASK_ANSWERED, tx.now, number
     )
     tx.write("DELETE FROM ask_items WHERE ask = ?", number)
-    answer = _Answer(tx, place, tx.destinations.names[place], how, resend)
+    answer = _Answer(
+        tx, place, tx.destinations.names[place], how, resend, newest if state == ASK_PUT_OFF else None
+    )
     reasons = dict(failed)
     proved = set(committed)
     for reference in references:
@@ -99,8 +104,11 @@ def _refuse(answer: _Answer, reference: Reference, reason: int) -> None:
     tx = answer.tx
     if in_open_ask(tx, reference.sop_class_uid, reference.sop_instance_uid, answer.place):
         return  # it has been asked about anew: that answer counts
-    # What nobody has asked about since it is there cannot be meant.
-    items = [item for item in _items(answer, reference) if item.state != ITEM_READY or item.asked]
+    items = [
+        item
+        for item in _items(answer, reference)
+        if answer.newest is None or item.commitment <= answer.newest
+    ]
     known = _standing(answer, reference)
     held = False
     for one in known.accepted:

@@ -196,7 +196,8 @@ def put_off(tx: Transaction, transaction_uid: str, not_before: float, reason: st
         return  # its answer was faster
     number, place = row
     tx.write(
-        "UPDATE asks SET state = ?, ended_at = ?, reason = ? WHERE number = ?",
+        "UPDATE asks SET state = ?, ended_at = ?, reason = ?, "
+        "newest = (SELECT coalesce(max(number), 0) FROM commitments) WHERE number = ?",
         ASK_PUT_OFF,
         tx.now,
         reason[:MAX_REASON],

@@ -198,18 +198,24 @@ def discard(tx: Transaction, number: int, reason: str, who: str = "") -> Deliver
 
 
 def retry_held(
-    tx: Transaction, destination: str | None, cause: str | None, after: int, limit: int, who: str = ""
-) -> tuple[int, int | None]:
-    """Queue held deliveries again, `limit` looked at from number `after` on.
+    tx: Transaction,
+    destination: str | None,
+    cause: str | None,
+    after: tuple[int, int, int],
+    limit: int,
+    who: str = "",
+) -> tuple[int, tuple[int, int, int] | None]:
+    """Queue held deliveries again, `limit` looked at from (destination, priority, number) `after` on.
 
-    Returns how many moved, and the number to go on from (None: that was all).
+    Returns how many moved, and where to go on (None: that was all).
     """
     rows = tx.rows(
-        f"SELECT {DELIVERY}, o.place FROM deliveries d "  # noqa: S608 - constant column lists
+        f"SELECT {DELIVERY}, o.place FROM deliveries d INDEXED BY deliveries_in_order "  # noqa: S608
         "JOIN objects o ON o.number = d.object "
-        "WHERE d.state = ? AND d.number > ? ORDER BY d.number LIMIT ?",
+        "WHERE d.state = ? AND (d.destination, d.waiting, d.priority, d.number) > (?, 0, ?, ?) "
+        "ORDER BY d.destination, d.waiting, d.priority, d.number LIMIT ?",
         _HELD,
-        after,
+        *after,
         limit,
     )
     moved = 0
@@ -225,4 +231,7 @@ def retry_held(
             tx.move(delivery, Event.RETRY)
             tx.tell(delivery.object_number, "retried", f"it was held: {held_for}", delivery.number, who=who)
             moved += 1
-    return moved, rows[-1][0] if len(rows) == limit else None
+    if len(rows) < limit:
+        return moved, None
+    number, _, last_destination, priority = rows[-1][:4]
+    return moved, (last_destination, priority, number)

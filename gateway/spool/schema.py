@@ -178,7 +178,8 @@ CREATE TABLE asks (
   number INTEGER PRIMARY KEY,
   transaction_uid TEXT NOT NULL UNIQUE, destination INTEGER NOT NULL,
   state INTEGER NOT NULL, attempts INTEGER NOT NULL, deadline REAL NOT NULL,
-  begun_at REAL NOT NULL, ended_at REAL, reason TEXT NOT NULL DEFAULT ''
+  begun_at REAL NOT NULL, ended_at REAL, reason TEXT NOT NULL DEFAULT '',
+  newest INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX asks_open ON asks (deadline) WHERE state = {ASK_OPEN};
 CREATE INDEX asks_ended ON asks (ended_at) WHERE ended_at IS NOT NULL;

@@ -269,7 +269,7 @@ class Spool(CommitmentMethods, StepMethods):
         self, destination: str | None = None, cause: str | None = None, *, who: str = ""
     ) -> int:
         """Queue every held delivery again (not those being compared); return how many."""
-        total, after = 0, 0
+        total, after = 0, (0, 0, 0)
         while True:
             moved, following = await self._submit(
                 partial(

@@ -49,6 +49,12 @@ def test_the_codes_in_the_journal_never_change() -> None:
     assert all(from_code(CODE[state]) is state for state in DeliveryState)
 
 
+def test_only_an_accepted_delivery_is_found_not_committed() -> None:
+    """A person decides then: what is proved stays proved, and what is on its way was not asked about."""
+    cells = {cell: after for cell, after in TRANSITIONS.items() if cell[1] is Event.NOT_COMMITTED}
+    assert cells == {(DeliveryState.ACCEPTED, Event.NOT_COMMITTED): DeliveryState.HELD}
+
+
 @given(st.lists(st.sampled_from(Event), max_size=40))
 def test_bytes_go_only_after_delivery_or_by_a_decision(events: list[Event]) -> None:
     """Whatever happens, in whatever order: `released` means that a destination had accepted before, and an
