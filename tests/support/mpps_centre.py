@@ -1,4 +1,4 @@
-"""A real MPPS SCP (pynetdicom, in threads): keeps procedure steps as PS3.4 F.7.2 says, and fails on command."""
+"""A real MPPS SCP (pynetdicom, in threads): keeps procedure steps as PS3.4 F.7.2 says, fails on command."""
 
 from __future__ import annotations
 

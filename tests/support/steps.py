@@ -37,9 +37,8 @@ def a_step(
 ) -> Step:
     """Return a step of procedure step `number`."""
     status = status or ("IN PROGRESS" if kind == "create" else "COMPLETED")
-    return Step(
-        MPPS, f"{UID}{number}", kind, syntax, calling_ae, "ARIA", destination, attributes(status, syntax)
-    )
+    data = attributes(status, syntax, t00400254=f"{kind} {status} of {number}")
+    return Step(MPPS, f"{UID}{number}", kind, syntax, calling_ae, "ARIA", destination, data)
 
 
 def a_row(number: int, step: Step | None = None, *, attempts: int = 0, uncertain: bool = False) -> StepRow:
