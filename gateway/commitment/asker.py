@@ -128,7 +128,7 @@ class Asker(Rounds):
                 for wait in waits:
                     wait.cancel()
             if due.done():
-                if association.established:
+                if not association.closed:
                     return True
                 self._pace.wake()  # on another one then
             if len(self._awaited) == before:

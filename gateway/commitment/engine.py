@@ -65,6 +65,8 @@ class CommitmentEngine:
         self._policy = policy = policy or CommitmentPolicy()
         self._wall_clock = wall_clock
         rng = rng or random.SystemRandom()
+        self._replan = asyncio.Event()
+        plan = self._replan.set
         dialler = Dialler(
             own_ae,
             notices,
@@ -76,7 +78,7 @@ class CommitmentEngine:
         )
         troubles = Troubles(notices)
         self._results = Results(spool, notices, most=max(policy.batch, _MOST_NAMED), on_known=self._known)
-        shop = Workshop(spool, dialler, notices, troubles, policy, clock, wall_clock, rng, new_uid)
+        shop = Workshop(spool, dialler, notices, troubles, policy, clock, wall_clock, rng, plan, new_uid)
         self._workers: dict[str, Rounds] = {}
         self._askers: dict[str, Asker] = {}
         for name, peer in peers.items():
@@ -87,9 +89,16 @@ class CommitmentEngine:
             elif peer.commitment != "never":
                 self._workers[name] = self._askers[name] = Asker(peer, shop, self._results)
         self._reporter = Reporter(
-            spool, peers.values(), dialler, notices, troubles, policy, wall_clock=wall_clock, rng=rng
+            spool,
+            peers.values(),
+            dialler,
+            notices,
+            troubles,
+            policy,
+            wall_clock=wall_clock,
+            rng=rng,
+            plan=plan,
         )
-        self._replan = asyncio.Event()
         self._stop = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 

@@ -58,8 +58,12 @@ class Reporter:
         *,
         wall_clock: Callable[[], float],
         rng: random.Random,
+        plan: Callable[[], None],
     ) -> None:
-        """`consoles`: the peers; a console is the first one with the calling AE title of the request."""
+        """`consoles`: the peers; a console is the first one with the calling AE title of the request.
+
+        `plan` is called when a report becomes due at another time than was planned.
+        """
         self._spool = spool
         self._consoles: Mapping[str, Peer] = {str(peer.ae_title): peer for peer in reversed(list(consoles))}
         self._dialler = dialler
@@ -68,6 +72,7 @@ class Reporter:
         self._policy = policy
         self._wall_clock = wall_clock
         self._rng = rng
+        self._plan = plan
         self._changed = asyncio.Event()
         self._busy: set[str] = set()  # consoles that are being told something
         self._near: dict[int, Near] = {}  # by transaction: where the console may be waiting
@@ -206,6 +211,7 @@ class Reporter:
             delay = self._policy.report_backoff.delay(report.attempts + 1, self._rng)
             await self._spool.commitment_report_failed(report.number, now + delay, reason)
             self._tell(report, "retry", ANEW, reason)
+        self._plan()
 
     def _tell(self, report: CommitmentReport, outcome: str, where: str, reason: str) -> None:
         self._notices.publish(

@@ -45,6 +45,7 @@ class Workshop:
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
     rng: random.Random
+    plan: Callable[[], None]  # something becomes due at another time than was planned
     new_uid: Callable[[], str] = fresh_uid
 
 
@@ -136,6 +137,7 @@ class Rounds(ABC):
         references = [one.reference for one in wanted]
         deadline = shop.wall_clock() + shop.policy.answer
         await shop.spool.ask_begun(self.peer.name, transaction_uid, references, deadline)
+        shop.plan()
         return transaction_uid
 
     # --- how it went ---------------------------------------------------------------------------------
@@ -165,6 +167,7 @@ class Rounds(ABC):
         """An ask that was begun came to nothing: its instances are asked about again when we try again."""
         delay = self._failed(count, reason)
         await self._shop.spool.ask_put_off(transaction_uid, self._shop.wall_clock() + delay, reason)
+        self._shop.plan()
 
     def _alarm(self, code: str, what: str) -> None:
         self._shop.troubles.alarm(self.peer.name, code, f"{self.peer.name} {what}")

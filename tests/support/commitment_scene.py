@@ -13,11 +13,6 @@ from typing import Any
 from gateway.association.timeouts import RequestorTimeouts
 from gateway.commitment.engine import CommitmentEngine
 from gateway.commitment.policy import CommitmentPolicy, Waits
-from gateway.dicom import commitment
-from gateway.dicom.command import Command, CommandField
-from gateway.dicom.commitment import PUSH_MODEL, Result, Sop
-from gateway.dicom.dimse import fragments
-from gateway.dicom.negotiation import AcceptorPolicy, ContextAnswer
 from gateway.listener import Listener, ListenerSettings
 from gateway.model import AETitle, Peer, Route
 from gateway.notices import Alarm, Notices
@@ -26,10 +21,9 @@ from gateway.services.commitment import CommitmentLimits, CommitmentResults, Com
 from gateway.services.registry import ServiceRegistry
 from gateway.services.verification import VerificationService
 from gateway.spool import Spool, SpoolLimits
-from gateway.spool.commitment_values import CommitmentRow, Reference
+from gateway.spool.commitment_values import CommitmentRow
 from tests.support.notice_log import NoticeLog
 from tests.support.ports import free_port
-from tests.support.wire_centre import WireCentre
 
 OWN = AETitle("GATEWAY")
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -209,155 +203,3 @@ async def scene(directory: Path, **settings: Any) -> AsyncIterator[Scene]:
         await stage.stop()
         asyncio.get_running_loop().set_exception_handler(None)
     assert expect_errors or not stage.errors, stage.errors
-
-
-# --- scripted peers -------------------------------------------------------------------------------------
-
-
-SCP_OF_RESULTS = AcceptorPolicy(
-    choose=lambda context: ContextAnswer.accept(context.transfer_syntaxes[0]),
-    roles=lambda _uid, as_scu, as_scp: (as_scu, as_scp),
-)
-"""A console that agrees to be the SCU of storage commitment."""
-
-
-@dataclass
-class Wired:
-    """A listener whose connections the test scripts one by one; what is beyond the scripts is an error."""
-
-    port: int
-    scripts: list[Callable[[WireCentre], Awaitable[object]]]
-    failures: list[BaseException] = field(default_factory=list)
-    done: int = 0
-    connections: int = 0
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def wait_done(self, count: int) -> None:
-        """Wait until `count` scripts have come to their end; a failed one is raised."""
-        async with asyncio.timeout(10):
-            while self.done < count and not self.failures:
-                self._news.clear()
-                await self._news.wait()
-        if self.failures:
-            raise self.failures[0]
-
-
-@asynccontextmanager
-async def wired(
-    *scripts: Callable[[WireCentre], Awaitable[object]], port: int | None = None, repeat: bool = False
-) -> AsyncIterator[Wired]:
-    """Listen; the first connection runs the first script, and so on; with `repeat` the last one for ever."""
-    port = port or free_port()
-    wire = Wired(port, list(scripts))
-    running: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        number = wire.connections
-        wire.connections += 1
-        try:
-            if number >= len(wire.scripts) and not repeat:
-                return
-            await wire.scripts[min(number, len(wire.scripts) - 1)](WireCentre(reader, writer))
-        except Exception as error:  # noqa: BLE001 - raised in the test
-            wire.failures.append(error)
-        finally:
-            writer.transport.abort()
-            wire.done += 1
-            wire._news.set()
-
-    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(serve(reader, writer))
-        running.add(task)
-        task.add_done_callback(running.discard)
-
-    server = await asyncio.start_server(connected, "127.0.0.1", port)
-    try:
-        yield wire
-    finally:
-        server.close()
-        for task in tuple(running):
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-    if wire.failures:
-        raise wire.failures[0]
-
-
-def sops(*references: Reference) -> tuple[Sop, ...]:
-    """References as the messages have them."""
-    return tuple(Sop(one.sop_class_uid, one.sop_instance_uid) for one in references)
-
-
-async def asked(peer: WireCentre) -> tuple[int, Command, commitment.Action]:
-    """Return the next N-ACTION."""
-    context_id, command, data = await peer.message()
-    assert command.command_field == CommandField.N_ACTION_RQ, command
-    commitment.check_action(command)
-    syntax = peer.layer.contexts[context_id].transfer_syntax
-    return context_id, command, commitment.read_action(data, syntax, 10_000)
-
-
-def say(peer: WireCentre, context_id: int, command: Command, data: bytes) -> None:
-    """Queue a message with a data set."""
-    peer.send(context_id, command)
-    for fragment, last in fragments(data, peer.layer.max_fragment):
-        peer.layer.send_pdv(context_id, False, last, fragment)
-    peer.flush()
-
-
-async def report(peer: WireCentre, context_id: int, result: Result, message_id: int = 77) -> int | None:
-    """Send an N-EVENT-REPORT and return the status of its answer."""
-    syntax = peer.layer.contexts[context_id].transfer_syntax
-    say(
-        peer,
-        context_id,
-        commitment.event_rq(message_id, result),
-        commitment.event_information(result, syntax),
-    )
-    _, answer, _ = await peer.message()
-    assert answer.command_field == CommandField.N_EVENT_REPORT_RSP
-    assert answer.message_id_responded_to == message_id
-    return answer.status
-
-
-async def told(peer: WireCentre, status: int = 0x0000) -> Result:
-    """Return the next N-EVENT-REPORT, answered with `status`."""
-    context_id, command, data = await peer.message()
-    assert command.command_field == CommandField.N_EVENT_REPORT_RQ, command
-    commitment.check_event(command)
-    syntax = peer.layer.contexts[context_id].transfer_syntax
-    result = commitment.read_event(data, syntax, 10_000)
-    assert command.event_type_id == (2 if result.failed else 1)
-    peer.answer(context_id, command, status)
-    return result
-
-
-def commits(failed: Sequence[tuple[Reference, int]] = (), *, times: int = 1) -> Callable[[WireCentre], Any]:
-    """A centre that answers `times` asks on the same association."""
-
-    async def script(peer: WireCentre) -> None:
-        await peer.accept()
-        for _ in range(times):
-            context_id, command, action = await asked(peer)
-            peer.answer(context_id, command)
-            reasons = {Sop(one.sop_class_uid, one.sop_instance_uid): reason for one, reason in failed}
-            good = tuple(one for one in action.references if one not in reasons)
-            here = tuple((one, reasons[one]) for one in action.references if one in reasons)
-            assert await report(peer, context_id, Result(action.transaction_uid, good, here)) == 0x0000
-        await peer.finish()
-
-    return script
-
-
-def listens(results: list[Result], status: int = 0x0000, count: int = 1) -> Callable[[WireCentre], Any]:
-    """A console that takes `count` reports on one association."""
-
-    async def script(peer: WireCentre) -> None:
-        request = await peer.accept(SCP_OF_RESULTS)
-        assert request.roles == {PUSH_MODEL: (False, True)}
-        assert request.calling_ae.strip() == OWN
-        for _ in range(count):
-            result = await told(peer, status)
-            results.append(result)
-        await peer.finish()
-
-    return script
