@@ -19,6 +19,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at impo
 
 from tests.support.commitment_console import PUSH_INSTANCE, SYNTAXES, Reference, reference
 from tests.support.ports import free_port
+from tests.support.threaded_server import ThreadedServer
 
 NO_SUCH_INSTANCE = 0x0112
 
@@ -47,7 +48,7 @@ class CommitmentCentre:
         self.answers: list[int | None] = []  # what was answered to our reports
         self._news = threading.Condition()
         self._threads: list[threading.Thread] = []
-        self._server: Any = None
+        self._server: ThreadedServer | None = None
 
     def start(self) -> CommitmentCentre:
         """Listen."""
@@ -55,11 +56,8 @@ class CommitmentCentre:
         ae.supported_contexts = AllStoragePresentationContexts
         ae.add_supported_context(Verification)
         ae.add_supported_context(StorageCommitmentPushModel, SYNTAXES)
-        self._server = ae.start_server(
-            ("127.0.0.1", self.port),
-            block=False,
-            evt_handlers=[(evt.EVT_C_STORE, self._store), (evt.EVT_N_ACTION, self._act)],
-        )
+        handlers = [(evt.EVT_C_STORE, self._store), (evt.EVT_N_ACTION, self._act)]
+        self._server = ThreadedServer(ae, self.port, handlers)
         return self
 
     def stop(self) -> None:
@@ -67,7 +65,7 @@ class CommitmentCentre:
         if self._server is not None:
             for thread in self._threads:
                 thread.join(10)
-            self._server.shutdown()
+            self._server.stop()
             self._server = None
 
     def __enter__(self) -> CommitmentCentre:

@@ -21,6 +21,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at impo
 from gateway.demo.reactor import reactor_at_rest
 from gateway.demo.synthetic import SyntheticObject
 from tests.support.console import Console
+from tests.support.threaded_server import ThreadedServer
 
 PUSH_INSTANCE = "1.2.840.10008.1.20.1.1"
 SYNTAXES = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
@@ -66,24 +67,20 @@ class CommitmentConsole:
         self.reports: list[Report] = []
         self.status = 0x0000
         self._news = threading.Condition()
-        self._server: Any = None
 
     def __enter__(self) -> CommitmentConsole:
         ae = AE(ae_title=self.ae_title)
         ae.add_supported_context(Verification)
         ae.add_supported_context(StorageCommitmentPushModel, SYNTAXES, scu_role=False, scp_role=True)
-        self._server = ae.start_server(
-            ("127.0.0.1", self.port),
-            block=False,
-            evt_handlers=[(evt.EVT_N_EVENT_REPORT, self._reported, [True])],
-        )
+        self._server = ThreadedServer(ae, self.port, [(evt.EVT_N_EVENT_REPORT, self._reported, [True])])
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
+        self._server.stop()
 
     def _reported(self, event: Any, own_association: bool) -> tuple[int, None]:
         information = event.event_information
+        status = self.status  # as it is before anybody knows of the report
         report = Report(
             event_type=event.event_type,
             transaction=str(information.TransactionUID),
@@ -97,7 +94,7 @@ class CommitmentConsole:
         with self._news:
             self.reports.append(report)
             self._news.notify_all()
-        return self.status, None
+        return status, None
 
     def wait_report(self, transaction: str, *, count: int = 1, timeout: float = 30.0) -> Report:
         """Return the `count`th report of `transaction`."""

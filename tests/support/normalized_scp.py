@@ -16,6 +16,7 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import time
 
 from tests.support.ports import free_port
+from tests.support.threaded_server import ThreadedServer
 
 SYNTAXES = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
 
@@ -41,7 +42,6 @@ class NormalizedScp:
         self.event_answered = threading.Event()
         self._sop_classes = sop_classes
         self._ae_title = ae_title
-        self._server: Any = None
         self._reports: list[threading.Thread] = []
 
     def __enter__(self) -> NormalizedScp:
@@ -51,10 +51,10 @@ class NormalizedScp:
             ae.add_supported_context(uid, SYNTAXES)
         self._unrestricted = _config.UNRESTRICTED_STORAGE_SERVICE
         _config.UNRESTRICTED_STORAGE_SERVICE = False
-        self._server = ae.start_server(
-            ("127.0.0.1", self.port),
-            block=False,
-            evt_handlers=[
+        self._server = ThreadedServer(
+            ae,
+            self.port,
+            [
                 (evt.EVT_N_CREATE, self._create),
                 (evt.EVT_N_SET, self._set),
                 (evt.EVT_N_GET, self._get),
@@ -67,7 +67,7 @@ class NormalizedScp:
     def __exit__(self, *_: object) -> None:
         for thread in self._reports:
             thread.join(10)
-        self._server.shutdown()
+        self._server.stop()
         _config.UNRESTRICTED_STORAGE_SERVICE = self._unrestricted
 
     def forget(self) -> None:
