@@ -79,3 +79,7 @@ def test_the_conversation_works_as_typed(tmp_path: Path) -> None:
     assert len(list((place / "got").iterdir())) == 1, said
     assert '"CountInstances" : 1' in out, said  # the console's own archive has the plan as well
     assert '"Status" : "Success"' in out, said
+    # It was the gateway that asked the centre, once the record was there.
+    listed = out[out.index('"Status" : "Success"') :]
+    assert "RT Beams Treatment Record" in listed, said
+    assert "confirmed" in listed, said
