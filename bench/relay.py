@@ -94,9 +94,9 @@ class Content:
         return self.count * self.original.size / 1e6
 
 
-def matches() -> Content:
-    """What the queries find: 20 treatment records."""
-    return Content(f"{MATCHES} records", MATCHES, make_record(sizes=Sizes(segments=4)))
+def matches(count: int = MATCHES) -> Content:
+    """What the queries find: treatment records of one series."""
+    return Content(f"{count} records", count, make_record(sizes=Sizes(segments=4)))
 
 
 def retrieved(scale: float = 1.0) -> tuple[Content, Content]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench.archive import AE_TITLE, Archive
 from bench.asker import Asker, Found, images_of
-from bench.relay import DIRECT, matches
+from bench.relay import DIRECT, Content, matches
 from bench.throughput import DEFAULT, NODELAY, NotMeasured
 from tests.support.gateway_process import GatewayProcess
 from tests.support.long_link import GEOSTATIONARY, LongLink
@@ -64,13 +64,15 @@ def conversations(work: Path, rounds: int) -> Iterator[Conversation]:
             place = work / "long"
             try:
                 with LongLink(congestion=congestion) as link:
-                    yield from _round(place, link, settings, env)
+                    yield from one_round(place, link, matches(), settings, env)
             finally:
                 shutil.rmtree(place, ignore_errors=True)
 
 
-def _round(place: Path, link: LongLink, settings: str, env: Mapping[str, str]) -> Iterator[Conversation]:
-    content = matches()
+def one_round(
+    place: Path, link: LongLink, content: Content, settings: str, env: Mapping[str, str]
+) -> Iterator[Conversation]:
+    """Yield one conversation direct, one cold and two warm, all of which must find the same."""
     wanted = images_of(content.study, content.series)
     archive = Archive(place / "archive", env=env)
     archive.hold(content.objects())
