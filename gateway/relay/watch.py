@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from gateway.association.association import Association
+from gateway.dicom.command import CommandField
 from gateway.relay.ledger import Exchange, Ledger, Side
 from gateway.relay.patience import RelayTimeouts
 
@@ -25,10 +26,12 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._due = _NEVER
-        self._backlog = 0
+        # Overdue ones: bytes written when that was noticed first, and bytes that the peer had taken at last.
+        self._leaving: dict[Exchange, tuple[int, int]] = {}
 
     def begin(self, exchange: Exchange) -> None:
-        """All of a request was passed on: from now on somebody owes an answer."""
+        """All of a request, or a response that is not the last, was passed on: somebody owes the next."""
+        self._leaving.pop(exchange, None)
         self._arm(exchange.touched + self._patience(exchange))
 
     def end(self) -> None:
@@ -52,13 +55,15 @@ class Watch:
         self._timer = None
         self._due = _NEVER
         now = self._loop.time()
+        still_open = set(self._ledger.open(Side.NEAR)) | set(self._ledger.open(Side.FAR))
+        self._leaving = {each: marks for each, marks in self._leaving.items() if each in still_open}
         for asker in Side:
             to = self._at(asker.other)
             for exchange in self._ledger.open(asker):
                 if to is None or not exchange.complete:
                     continue
                 due = exchange.touched + self._patience(exchange)
-                if due <= now and self._still_leaving(to):
+                if due <= now and (self._still_leaving(exchange, to) or self._waits_for_its_asker(exchange)):
                     exchange.touched = now
                     due = now + self._patience(exchange)
                 if due <= now:
@@ -66,7 +71,17 @@ class Watch:
                     return
                 self._arm(due)
 
-    def _still_leaving(self, to: Association) -> bool:
+    def _still_leaving(self, exchange: Exchange, to: Association) -> bool:
         """A slow link is not a silent peer: the request may still be on its way out."""
-        before, self._backlog = self._backlog, to.stream.backlog()
-        return self._backlog > 0 and (before == 0 or self._backlog < before)
+        written = to.stream.bytes_out
+        taken = written - to.stream.backlog()
+        mark, before = self._leaving.get(exchange, (written, -1))
+        self._leaving[exchange] = mark, taken
+        return taken < mark if before < 0 else before < mark and taken > before
+
+    def _waits_for_its_asker(self, exchange: Exchange) -> bool:
+        """A retrieve cannot go on while its asker owes the answer to a sub-operation."""
+        return exchange.request.command_field == CommandField.C_GET_RQ and any(
+            each.complete and each.request.command_field == CommandField.C_STORE_RQ
+            for each in self._ledger.open(exchange.asker.other)
+        )
