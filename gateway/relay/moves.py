@@ -28,13 +28,23 @@ class Moves:
     def __init__(self) -> None:
         self._moves: dict[tuple[str, int], Move] = {}
 
-    def begin(self, far_title: str, far_id: int, move: Move) -> None:
-        """A C-MOVE was passed on."""
-        self._moves[far_title, far_id] = move
+    def free(self, far_title: str, wanted: int) -> int:
+        """Return `wanted`, or the next message ID under which this title has no C-MOVE under way.
 
-    def end(self, far_title: str, far_id: int) -> None:
+        Two consoles may be known to the far end by one title, and every console begins with message ID 1.
+        """
+        while (far_title, wanted) in self._moves:
+            wanted = wanted % 0xFFFF + 1
+        return wanted
+
+    def begin(self, far_title: str, far_id: int, move: Move) -> None:
+        """A C-MOVE was passed on. The first one that has a message ID keeps it."""
+        self._moves.setdefault((far_title, far_id), move)
+
+    def end(self, far_title: str, far_id: int, move: Move) -> None:
         """It has its final response, or never will."""
-        self._moves.pop((far_title, far_id), None)
+        if self._moves.get((far_title, far_id)) is move:
+            del self._moves[far_title, far_id]
 
     def originator_of(self, store: Command) -> Move | None:
         """Return the C-MOVE of which this C-STORE-RQ is a sub-operation, if it went through here."""
@@ -54,7 +64,13 @@ class OwnMoves:
         self._near_title = near_title
         self._far_title = far_title
         self._clock = clock
+        self._own: dict[int, Move] = {}  # by message ID at the far end
         self._coming: dict[int, Move] = {}  # whose sub-operation's data set is coming, by near context
+
+    def far_id(self, request: Command, wanted: int) -> int:
+        """Return the message ID that a request of the caller is to have at the far end."""
+        is_move = request.command_field == CommandField.C_MOVE_RQ
+        return self._moves.free(self._far_title, wanted) if is_move else wanted
 
     def begin(self, exchange: Exchange) -> None:
         """A request of the caller was passed on."""
@@ -64,12 +80,19 @@ class OwnMoves:
                 exchange.touched = self._clock()
 
             move = Move(self._near_title, exchange.request.message_id or 0, touch)
+            self._own[exchange.other_id] = move
             self._moves.begin(self._far_title, exchange.other_id, move)
 
     def end(self, exchange: Exchange) -> None:
         """A request has its final response, or never will."""
-        if exchange.asker is Side.NEAR and exchange.request.command_field == CommandField.C_MOVE_RQ:
-            self._moves.end(self._far_title, exchange.other_id)
+        if exchange.asker is not Side.NEAR:
+            return
+        if exchange.request.command_field == CommandField.C_MOVE_RQ:
+            self._moves.end(self._far_title, exchange.other_id, self._own.pop(exchange.other_id))
+        elif exchange.request.command_field == CommandField.C_STORE_RQ:
+            move = self._moves.originator_of(exchange.request)
+            if move is not None:
+                move.touch()  # the far end can go on with the next one
 
     def end_all(self, ledger: Ledger) -> None:
         """The relay is over."""
