@@ -83,9 +83,9 @@ class Ledger:
         """Say whether this side has a request with this message ID under way."""
         return message_id in self._asked[asker]
 
-    def full(self, asker: Side) -> bool:
-        """Say whether this side has as many requests under way as it may."""
-        return len(self._asked[asker]) >= self._most
+    def full(self, asker: Side, *, more: int = 0) -> bool:
+        """Say whether this side has as many requests under way as it may; `more` of them are elsewhere."""
+        return len(self._asked[asker]) + more >= self._most
 
     def open(self, asker: Side) -> Iterator[Exchange]:
         """The requests of one side that are under way, in the order in which they came."""

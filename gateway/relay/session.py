@@ -216,7 +216,9 @@ class RelaySession:
         if to is None:
             return
         wanted = command.message_id or 0
-        if asker is Side.FAR and self._near is not None:
+        if asker is Side.NEAR:
+            wanted = self._moves.far_id(command, wanted)
+        elif self._near is not None:
             wanted = self._near.message_id_for(wanted)
         exchange = self._ledger.begin(asker, context_id, command, wanted, self._loop.time())
         passed = command
@@ -251,6 +253,8 @@ class RelaySession:
             self._ledger.progressed(Side.FAR, self._loop.time())
         if exchange.closed:
             self._final(exchange, command)
+        else:
+            self._watch.begin(exchange)
         self._stream(answerer, context_id, command, exchange)
         message_id = exchange.request.message_id
         if command.message_id_responded_to != message_id:
@@ -319,7 +323,7 @@ class RelaySession:
     def _refusal(self, command: Command) -> Command | None:
         if self._far is None:
             return failed(command, _FAR_GONE)
-        if self._ledger.full(Side.NEAR):
+        if self._ledger.full(Side.NEAR, more=len(self._inspections)):
             comment = "too many requests at once"
             return messages.response(command, RESOURCE_LIMITATION, error_comment=comment)
         return None

@@ -8,7 +8,6 @@ import pytest
 
 from gateway.dicom import messages
 from gateway.dicom.command import Command, CommandField
-from gateway.relay.moves import Moves
 from tests.support.loop_clock import turns
 from tests.support.relay_memory import (
     FAR_IDS,
@@ -327,50 +326,6 @@ def test_a_console_leaves_at_rest_and_the_far_association_is_kept() -> None:
         assert it.association.usable
 
     play(act)
-
-
-# --- C-MOVE and where its objects come from ------------------------------------------------------------
-
-
-def test_the_originator_of_a_sub_operation_is_put_back_as_the_console_knows_it() -> None:
-    moves = Moves()
-
-    async def act(it: RelayScene) -> None:
-        it.near.say(MOVE, messages.c_move_rq(8, MOVE, "LINAC1"), b"plan")
-        move = it.far.one()
-        assert move.command.move_destination == "LINAC1"
-        [seen] = moves._moves.values()
-        assert (seen.title, seen.message_id) == ("LINAC1", 8)
-        assert list(moves._moves) == [("GATEWAY", move.command.message_id)]
-        it.far.answer(move)
-        assert len(moves) == 0
-
-    play(act, make=lambda: RelayScene(moves=moves, calling_upstream="GATEWAY"))
-
-
-def test_an_object_that_comes_down_names_the_console_as_its_originator() -> None:
-    moves = Moves()
-
-    async def act(it: RelayScene) -> None:
-        # The centre calls: it is the near side of this relay, and a console the far one.
-        other = RelayScene(moves=moves, calling_upstream="GATEWAY")
-        await other.open()
-        other.near.say(MOVE, messages.c_move_rq(8, MOVE, "LINAC1"), b"plan")
-        move = other.far.one()
-        store = messages.c_store_rq(1, RT_PLAN, "1.2", originator=("GATEWAY", move.command.message_id or 0))
-        it.near.say(RT_PLAN, store, b"plan")
-        down = it.far.one()
-        assert (down.command.move_originator_ae, down.command.move_originator_message_id) == ("LINAC1", 8)
-        it.far.answer(down)
-        other.far.answer(move)
-        await other.end()
-        it.near.say(RT_PLAN, store, b"plan")  # the move is over: nothing is known of it any more
-        down = it.far.one()
-        assert down.command.move_originator_ae == "GATEWAY"
-        it.far.answer(down)
-        it.loop.set_exception_handler(lambda _, context: it.books.errors.append(context))
-
-    play(act, make=lambda: RelayScene(moves=moves))
 
 
 # --- contexts ------------------------------------------------------------------------------------------
