@@ -20,6 +20,7 @@ UPS_QUERY = "1.2.840.10008.5.1.4.34.6.5"
 TRIAL_PUSH = "1.2.840.10008.5.1.4.34.4.1"
 TRIAL_WATCH = "1.2.840.10008.5.1.4.34.4.2"
 TRIAL_PULL = "1.2.840.10008.5.1.4.34.4.3"
+TRIAL_EVENT = "1.2.840.10008.5.1.4.34.4.4"
 EVERY_STEP = "1.2.840.10008.5.1.4.34.5"
 MPPS = "1.2.840.10008.3.1.2.3.3"
 MPPS_RETRIEVE = "1.2.840.10008.3.1.2.3.4"
@@ -157,7 +158,7 @@ async def _ups(say: Speaker) -> None:
 
 
 async def _trial_ups(say: Speaker) -> None:
-    await _unified_steps(say, TRIAL_PUSH, TRIAL_WATCH, TRIAL_PULL, TRIAL_WATCH, TRIAL_PULL)
+    await _unified_steps(say, TRIAL_PUSH, TRIAL_WATCH, TRIAL_PULL, TRIAL_EVENT, TRIAL_PULL)
 
 
 async def _mpps(say: Speaker) -> None:
@@ -206,7 +207,7 @@ async def _private(say: Speaker) -> None:
 
 TOPICS = (
     Topic("UPS", (UPS_PUSH, UPS_WATCH, UPS_PULL, UPS_EVENT, UPS_QUERY), _ups),
-    Topic("trial UPS", (TRIAL_PUSH, TRIAL_WATCH, TRIAL_PULL), _trial_ups),
+    Topic("trial UPS", (TRIAL_PUSH, TRIAL_WATCH, TRIAL_PULL, TRIAL_EVENT), _trial_ups),
     Topic("MPPS", (MPPS, MPPS_RETRIEVE), _mpps),
     Topic("conventional machine verification", (CONVENTIONAL_VERIFICATION,), _conventional),
     Topic("ion machine verification", (ION_VERIFICATION,), _ion),

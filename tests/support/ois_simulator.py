@@ -82,6 +82,7 @@ class Ois:
         assert node is not None, "call required() first"
         self.program = Program([node, "ois.js", str(self.port)], stdin=True, cwd=_HOME)
         self.program.wait_line('"ready"', timeout=30)
+        self._after = 0
         return self
 
     def stop(self) -> None:
@@ -97,12 +98,20 @@ class Ois:
         self.program.tell("reset")
         self.program.wait_line('"reset"', after=self._after)
 
+    def answer_stores(self, status: int) -> None:
+        """Answer each C-STORE with `status` from now on."""
+        assert self.program is not None
+        seen = self.program.line_count()
+        self.program.tell(f"store {status}")
+        self.program.wait_line('"store"', after=seen)
+
     _after = 0
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """Everything of one kind that was said since the last reset."""
         assert self.program is not None
-        said = (json.loads(line) for line in self.program.output.splitlines()[self._after :] if line)
+        lines = self.program.output.splitlines()[self._after :]
+        said = (json.loads(line) for line in lines if line.startswith('{"event"'))
         return [event for event in said if event["event"] == kind]
 
     def wait(self, kind: str, condition: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from gateway.dicom.command import Command, CommandField
 from gateway.dicom.dimse import CommandReceived, DataSetFragment
 from gateway.dicom.events import DataReceived, Event
 from gateway.dicom.negotiation import AssociateAccept, AssociateRequest, ProposedContext
-from tests.support.wire_peer import EXPLICIT, IMPLICIT, WirePeer
+from tests.support.wire_peer import EXPLICIT, WirePeer
 
 _PENDING = (0xFF00, 0xFF01)
 
@@ -58,7 +58,7 @@ class Broken(AssertionError):
 
 
 def proposals(
-    *abstract_syntaxes: str, syntaxes: tuple[str, ...] = (EXPLICIT, IMPLICIT)
+    *abstract_syntaxes: str, syntaxes: tuple[str, ...] = (EXPLICIT,)
 ) -> tuple[ProposedContext, ...]:
     """Presentation contexts 1, 3, 5 ... for these abstract syntaxes."""
     return tuple(ProposedContext(2 * n + 1, uid, syntaxes) for n, uid in enumerate(abstract_syntaxes))
@@ -174,7 +174,7 @@ async def wire_console(
     called: str,
     *abstract_syntaxes: str,
     calling: str = "LINAC1",
-    syntaxes: tuple[str, ...] = (EXPLICIT, IMPLICIT),
+    syntaxes: tuple[str, ...] = (EXPLICIT,),
     roles: Mapping[str, tuple[bool, bool]] | None = None,
     extended: Mapping[str, bytes] | None = None,
     release: bool = True,

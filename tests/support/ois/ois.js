@@ -6,7 +6,8 @@
 // `node ois.js PORT` says one JSON value per line: {"event":"ready"}, {"event":"association",...},
 // {"event":"request","field","sop_class","instance","type","digest","size","status",...} when a request has been
 // dealt with, {"event":"answered","status"} for the answer to one of its own N-EVENT-REPORTs, and {"event":"end"}.
-// A line "reset" on standard input makes it forget everything; it ends with its standard input.
+// A line "reset" on standard input makes it forget everything, "store 0xA700" makes that the answer to each
+// C-STORE; it ends with its standard input.
 
 const { createHash } = require('node:crypto');
 const { createInterface } = require('node:readline');
@@ -15,7 +16,7 @@ const { Dataset, Scp, Server, constants, log, requests, responses } = require('d
 const { PresentationContextResult: Result, Status, TransferSyntax } = constants;
 
 const UPS = { push: '1.2.840.10008.5.1.4.34.6.1', event: '1.2.840.10008.5.1.4.34.6.4' };
-const TRIAL = { push: '1.2.840.10008.5.1.4.34.4.1', event: '1.2.840.10008.5.1.4.34.4.2' };
+const TRIAL = { push: '1.2.840.10008.5.1.4.34.4.1', event: '1.2.840.10008.5.1.4.34.4.4' };
 const EVERY_STEP = '1.2.840.10008.5.1.4.34.5'; // the well-known instance for a subscription to all (CC.2.3)
 
 const SERVED = new Set([
@@ -27,6 +28,7 @@ const SERVED = new Set([
   '1.2.840.10008.5.1.4.34.6.5', // query
   TRIAL.push,
   TRIAL.event,
+  '1.2.840.10008.5.1.4.34.4.2', // trial watch
   '1.2.840.10008.5.1.4.34.4.3', // trial pull
   '1.2.840.10008.3.1.2.3.3', // modality performed procedure step
   '1.2.840.10008.3.1.2.3.4', // its retrieval
@@ -51,6 +53,7 @@ const MAY_NOT_CHANGE = 0xc300;
 
 let instances = new Map(); // SOP Instance UID -> { sopClass, elements, transaction }
 let numbered = 0;
+let storeStatus = Status.Success;
 
 function say(event, facts) {
   process.stdout.write(`${JSON.stringify({ event, ...facts })}\n`);
@@ -155,7 +158,7 @@ class Ois extends Scp {
   }
 
   cStoreRequest(request, callback) {
-    this.answer(request, responses.CStoreResponse.fromRequest(request), callback, Status.Success);
+    this.answer(request, responses.CStoreResponse.fromRequest(request), callback, storeStatus);
   }
 
   cFindRequest(request, callback) {
@@ -316,9 +319,15 @@ server.on('networkError', (error) => say('error', { words: error.message }));
 server.on('listening', () => say('ready', {}));
 server.listen(Number(process.argv[2]));
 createInterface({ input: process.stdin })
-  .on('line', () => {
-    instances = new Map();
-    numbered = 0;
-    say('reset', {});
+  .on('line', (line) => {
+    const [command, argument] = line.split(' ');
+    if (command === 'store') {
+      storeStatus = Number(argument);
+    } else {
+      instances = new Map();
+      numbered = 0;
+      storeStatus = Status.Success;
+    }
+    say(command, {});
   })
   .on('close', () => process.exit(0));
