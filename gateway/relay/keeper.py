@@ -298,7 +298,8 @@ class Keeper(Generic[F]):
 
     def _opened(self, task: asyncio.Task[None]) -> None:
         del self._opening[task]
-        self.review()
+        if not task.cancelled():  # else nothing is missing, or everything ends
+            self.review()
 
     async def _run_opening(self, profile: Profile) -> None:
         reachability, since = self._reachability, self._clock()
@@ -347,7 +348,7 @@ class Keeper(Generic[F]):
             reachability.succeeded(idle.heard)
         finally:
             idle.echo = None
-            self.review()
+        self.review()
 
     def _discard(self, idle: _Idle[F]) -> None:
         idle.far.on_gone = None
