@@ -26,6 +26,8 @@ COMMANDS = {
     ),
     "status": _Entry("gateway.cli.status", "Say how things are, in one sentence and in detail."),
     "queue": _Entry("gateway.cli.queue", "See and steer what waits, is held, or was delivered."),
+    "commitments": _Entry("gateway.cli.commitments", "See what consoles asked about storage commitment."),
+    "steps": _Entry("gateway.cli.steps", "See and steer queued messages of procedure steps."),
     "echo": _Entry("gateway.cli.echo", "Verify the way to a peer, step by step."),
     "send": _Entry("gateway.cli.send", "Send DICOM files straight to a peer."),
     "demo": _Entry("gateway.cli.demo", "Show the whole job on this machine, with a link that fails."),

@@ -11,9 +11,10 @@ import click
 from gateway.cli.exit_codes import ExitCode
 from gateway.cli.failures import Failure
 from gateway.cli.options import connect, json_option, socket_options
-from gateway.cli.output import hint, print_json, say
+from gateway.cli.output import print_json, say
+from gateway.cli.several import confirm_discard, each
 from gateway.operator import codec, facts
-from gateway.operator.client import ApiProblem, OperatorClient
+from gateway.operator.client import OperatorClient
 from gateway.operator.words import count_of, size
 
 _NUMBERS = click.argument("numbers", type=click.IntRange(min=1), nargs=-1, required=True, metavar="NUMBER...")
@@ -55,7 +56,7 @@ def retry(
         raise click.UsageError("--destination goes with --all or --held, --cause with --held")
     with connect(socket, config) as client:
         if numbers:
-            ctx.exit(_each(client, numbers, as_json, lambda number: client.act(number, "retry")))
+            ctx.exit(_each(numbers, as_json, lambda number: client.act(number, "retry")))
         if held:
             data = client.retry_held(destination, cause)
             if as_json:
@@ -85,7 +86,7 @@ def hold(
 ) -> None:
     """Keep waiting deliveries back until somebody releases them."""
     with connect(socket, config) as client:
-        ctx.exit(_each(client, numbers, as_json, lambda number: client.act(number, "hold", reason=reason)))
+        ctx.exit(_each(numbers, as_json, lambda number: client.act(number, "hold", reason=reason)))
 
 
 @click.command(name="release", epilog="\b\nExample:\n  dicom-gateway queue release 4711")
@@ -98,7 +99,7 @@ def release(
 ) -> None:
     """Let held deliveries go: they are queued again."""
     with connect(socket, config) as client:
-        ctx.exit(_each(client, numbers, as_json, lambda number: client.act(number, "release")))
+        ctx.exit(_each(numbers, as_json, lambda number: client.act(number, "release")))
 
 
 @click.command(
@@ -126,11 +127,11 @@ def discard(
     """
     if not yes:
         what = f"delivery {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} deliveries"
-        hint(f"This gives {what} up for good. To keep a copy first: dicom-gateway queue export NUMBER")
-        if click.prompt("Type discard to go on", err=True, default="", show_default=False) != "discard":
-            raise Failure("nothing was discarded")
+        confirm_discard(
+            f"This gives {what} up for good. To keep a copy first: dicom-gateway queue export NUMBER"
+        )
     with connect(socket, config) as client:
-        ctx.exit(_each(client, numbers, as_json, lambda number: client.act(number, "discard", reason=reason)))
+        ctx.exit(_each(numbers, as_json, lambda number: client.act(number, "discard", reason=reason)))
 
 
 @click.command(name="export", epilog="\b\nExample:\n  dicom-gateway queue export 4711 /tmp/record.dcm")
@@ -198,26 +199,13 @@ def _steer(client: OperatorClient, names: list[str], action: str, words: str, as
         say(f"Delivery to {result['name']} {words}.")
 
 
-def _each(
-    client: OperatorClient, numbers: tuple[int, ...], as_json: bool, act: Callable[[int], codec.Json]
-) -> ExitCode:
-    """Act on each number; one that cannot be done does not keep the others from it."""
-    code = ExitCode.OK
-    results = []
-    for number in numbers:
-        try:
-            result = act(number)
-        except ApiProblem as error:
-            code = ExitCode.FAILURE
-            hint(f"Error: delivery {number}: {error}")
-            continue
-        results.append(result)
-        if not as_json:
-            delivery = codec.decode(facts.DeliveryFacts, result)
-            say(f"Delivery {delivery.number} to {delivery.destination} is {delivery.state} now.")
-    if as_json:
-        print_json(results)
-    return code
+def _each(numbers: tuple[int, ...], as_json: bool, act: Callable[[int], codec.Json]) -> ExitCode:
+    return each(numbers, as_json, act, noun="delivery", tell=_tell)
+
+
+def _tell(result: codec.Json) -> str:
+    delivery = codec.decode(facts.DeliveryFacts, result)
+    return f"Delivery {delivery.number} to {delivery.destination} is {delivery.state} now."
 
 
 ACTIONS = (retry, hold, release, discard, export, pause, resume)

@@ -66,8 +66,8 @@ def command(
 ) -> None:
     """Say how things are: in one sentence, then destinations, spool and listeners in detail.
 
-    With --check the exit code is 6 when an object is held, when the spool refuses objects, or when something
-    has waited for longer than --max-wait; 4 when no gateway answers.
+    With --check the exit code is 6 when an object or a procedure step is held, when the spool refuses
+    objects, or when an object has waited for longer than --max-wait; 4 when no gateway answers.
     """
     with connect(socket, config) as client:
         data = _poll(client.status, lambda _: True, timeout if wait or wait_empty else 0.0, DaemonUnreachable)
@@ -100,7 +100,8 @@ def _watch(client: OperatorClient, interval: float, as_json: bool) -> None:
 
 def _until_empty(client: OperatorClient, data: codec.Json, patience: float) -> codec.Json:
     def empty(status: codec.Json) -> bool:
-        return not any(d.waiting.total.count for d in codec.decode(facts.Status, status).destinations)
+        known = codec.decode(facts.Status, status)
+        return not (known.steps.queued or any(d.waiting.total.count for d in known.destinations))
 
     if not empty(data):
         data = _poll(client.status, empty, patience)
@@ -153,6 +154,8 @@ def _show(data: codec.Json, as_json: bool) -> None:
     _destinations(status)
     say()
     _spool(status.spool)
+    _commitments(status.commitments)
+    _steps(status.steps)
     _listeners(status)
     up = duration(status.now - status.started_at)
     say(f"{status.gateway} ({status.ae_title}), version {status.version}, running for {up}.")
@@ -209,6 +212,20 @@ def _spool(spool: facts.SpoolFacts) -> None:
         f"{size(spool.free_bytes)} free, "
         f"{size(min(spool.reserve_bytes, spool.free_bytes))} of it for treatment records only."
     )
+
+
+def _commitments(totals: facts.CommitmentTotals) -> None:
+    if totals != facts.CommitmentTotals():
+        say(
+            f"Storage commitment: {count_of(totals.open, 'request')} of consoles open, "
+            f"{count_of(totals.reporting, 'result')} to be reported, "
+            f"{count_of(totals.asked, 'question')} to destinations not answered yet."
+        )
+
+
+def _steps(totals: facts.StepTotals) -> None:
+    if totals != facts.StepTotals():
+        say(f"Procedure steps: {count_of(totals.queued, 'message')} waiting, {totals.held} held.")
 
 
 def _listeners(status: facts.Status) -> None:

@@ -14,6 +14,8 @@ _HELD = {
     "checking": "Nothing to do: it is being compared with the first copy, and goes on by itself.",
     "missing": "The bytes are gone: look at the disk, and have the console send the object again.",
     "damaged": "The copy here is damaged: look at the disk, and have the console send the object again.",
+    "not-committed": "The destination had accepted it and has not committed it: look for it there, then "
+    "dicom-gateway queue retry {number} sends it once more.",
     "operator": "Release it when it may go: dicom-gateway queue release {number}",
     "not-accepted": f"{_ASK} to accept this SOP class, then: {_RETRY}",
     "not-convertible": f"{_ASK} to accept this transfer syntax, then: {_RETRY}",

@@ -22,7 +22,16 @@ from typing import Any
 
 from gateway.errors import LocalError, PeerError
 from gateway.operator import codec, facts, unix_socket
-from gateway.operator.control import Action, Busy, Control, NotAnObject, NotFound, NotPossible
+from gateway.operator.control import (
+    Action,
+    Busy,
+    Control,
+    NoSuchStep,
+    NotAnObject,
+    NotFound,
+    NotPossible,
+    StepNotPossible,
+)
 from gateway.operator.events import EventHub, EventLimits
 from gateway.operator.http import BadRequest, HttpLimits, HttpServer, Request, Response
 from gateway.operator.openapi import document
@@ -74,6 +83,8 @@ class OperatorServer:
 
 
 _STATUS_OF: tuple[tuple[type[Exception], int, str], ...] = (
+    (NoSuchStep, 404, "`dicom-gateway steps list` names them."),
+    (StepNotPossible, 409, "`dicom-gateway steps list` says in which state it is."),
     (
         NotFound,
         404,
@@ -192,6 +203,31 @@ class Handlers:
             destination=wanted.destination, cause=wanted.cause, who=await _who(request)
         )
         return _json(facts.Retried(count))
+
+    async def commitments(
+        self, _request: Request, before: int | None = None, limit: int = DEFAULT_PAGE
+    ) -> Response:
+        return _json(await self._control.commitments(before=before, limit=limit))
+
+    async def steps(
+        self,
+        _request: Request,
+        state: facts.StepStateName | None = None,
+        destination: str | None = None,
+        after: int | None = None,
+        limit: int = DEFAULT_PAGE,
+    ) -> Response:
+        return _json(
+            await self._control.steps(state=state, destination=destination, after=after, limit=limit)
+        )
+
+    async def retry_step(self, request: Request, number: int) -> Response:
+        who = await _who(request)
+        return _json(await self._control.act_on_step(number, "retry", reason="", who=who))
+
+    async def discard_step(self, request: Request, number: int) -> Response:
+        reason, who = await self._reason(request), await _who(request)
+        return _json(await self._control.act_on_step(number, "discard", reason=reason, who=who))
 
     async def export(self, _request: Request, number: int) -> Response:
         stream = await self._control.export(number)

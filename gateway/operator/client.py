@@ -64,12 +64,19 @@ class OperatorClient:
 
     def deliveries(self, **filters: str | int | None) -> codec.Json:
         """Return the JSON of facts.DeliveryPage. Filters: state, destination, after, limit."""
-        given = {name: value for name, value in filters.items() if value is not None}
-        return self._ask("GET", "/v1/deliveries" + (f"?{urlencode(given)}" if given else ""))
+        return self._ask("GET", "/v1/deliveries" + _query(filters))
 
     def story(self, number: int) -> codec.Json:
         """Return the JSON of facts.Story."""
         return self._ask("GET", f"/v1/deliveries/{number}")
+
+    def commitments(self, **filters: int | None) -> codec.Json:
+        """Return the JSON of facts.CommitmentPage. Filters: before, limit."""
+        return self._ask("GET", "/v1/commitments" + _query(filters))
+
+    def steps(self, **filters: str | int | None) -> codec.Json:
+        """Return the JSON of facts.StepPage. Filters: state, destination, after, limit."""
+        return self._ask("GET", "/v1/steps" + _query(filters))
 
     def associations(self) -> codec.Json:
         """Return the JSON of facts.Associations."""
@@ -118,6 +125,11 @@ class OperatorClient:
         """Retry, hold, release or discard a delivery; return the JSON of facts.DeliveryFacts."""
         body = None if reason is None else {"reason": reason}
         return self._ask("POST", f"/v1/deliveries/{number}/{action}", body)
+
+    def act_on_step(self, number: int, action: str, *, reason: str | None = None) -> codec.Json:
+        """Retry or discard a message of a procedure step; return the JSON of facts.StepFacts."""
+        body = None if reason is None else {"reason": reason}
+        return self._ask("POST", f"/v1/steps/{number}/{action}", body)
 
     def retry_held(self, destination: str | None = None, cause: str | None = None) -> codec.Json:
         """Put held deliveries back into the queue; return the JSON of facts.Retried."""
@@ -183,6 +195,11 @@ class OperatorClient:
         else:
             words = f"the connection to the gateway on {self.path} broke: {error or type(error).__name__}"
         return DaemonUnreachable(words)
+
+
+def _query(filters: Mapping[str, str | int | None]) -> str:
+    given = {name: value for name, value in filters.items() if value is not None}
+    return f"?{urlencode(given)}" if given else ""
 
 
 def _problem(response: http.client.HTTPResponse) -> ApiProblem:

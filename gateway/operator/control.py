@@ -15,6 +15,7 @@ from gateway.errors import LocalError
 from gateway.notices import Notices
 from gateway.operator.facts import (
     AssociationFacts,
+    CommitmentPage,
     DeliveryFacts,
     DeliveryPage,
     DestinationFacts,
@@ -22,10 +23,14 @@ from gateway.operator.facts import (
     SendReport,
     State,
     Status,
+    StepFacts,
+    StepPage,
+    StepStateName,
     Story,
 )
 
 Action = Literal["retry", "hold", "release", "discard"]
+StepAction = Literal["retry", "discard"]
 
 
 class NotFound(LocalError):
@@ -34,6 +39,14 @@ class NotFound(LocalError):
 
 class NotPossible(LocalError):
     """The state table, or the state of the gateway, does not allow this now."""
+
+
+class NoSuchStep(NotFound):
+    """There is no such message of a procedure step."""
+
+
+class StepNotPossible(NotPossible):
+    """The state of the message does not allow this now."""
 
 
 class NotAnObject(LocalError):
@@ -74,6 +87,17 @@ class Control(Protocol):
 
     async def retry_held(self, *, destination: str | None, cause: str | None, who: str) -> int:
         """Put held deliveries back into the queue; return how many. NotFound: unknown destination."""
+
+    async def commitments(self, *, before: int | None, limit: int) -> CommitmentPage:
+        """Return transactions of storage commitment, the newest first, with numbers below `before`."""
+
+    async def steps(
+        self, *, state: StepStateName | None, destination: str | None, after: int | None, limit: int
+    ) -> StepPage:
+        """Return messages of procedure steps by ascending number, those beyond `after` only."""
+
+    async def act_on_step(self, number: int, action: StepAction, *, reason: str, who: str) -> StepFacts:
+        """Try one message again, or give it up. NoSuchStep; StepNotPossible when it is finished."""
 
     async def export(self, number: int) -> ExportStream:
         """Return the object of a delivery as a Part 10 file. NotFound; NotPossible: its bytes are gone."""

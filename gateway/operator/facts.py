@@ -15,6 +15,9 @@ State = Literal["queued", "sending", "accepted", "confirmed", "held", "released"
 PriorityName = Literal["record", "image", "bulk"]
 Level = Literal["ok", "waiting", "attention"]
 StepName = Literal["name", "tcp", "tls", "association", "echo"]
+CommitmentStateName = Literal["open", "reporting", "reported", "given-up"]
+StepStateName = Literal["queued", "held", "done", "refused", "discarded"]
+StepKindName = Literal["create", "set"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,23 @@ class ListenerFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class CommitmentTotals:
+    """Requests for storage commitment that are not finished."""
+
+    open: Annotated[int, "transactions of consoles that wait for an answer of a destination"] = 0
+    reporting: Annotated[int, "transactions whose result the console has not taken yet"] = 0
+    asked: Annotated[int, "questions to destinations that wait for an answer"] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StepTotals:
+    """Messages of procedure steps that are not finished."""
+
+    queued: int = 0
+    held: Annotated[int, "that wait for a person to decide"] = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The whole gateway on one page."""
 
@@ -102,6 +122,8 @@ class Status:
     destinations: tuple[DestinationFacts, ...]
     spool: SpoolFacts
     listeners: tuple[ListenerFacts, ...]
+    commitments: CommitmentTotals = CommitmentTotals()
+    steps: StepTotals = StepTotals()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +206,69 @@ class Story:
     receipts: tuple[ReceiptFacts, ...]
     history: tuple[EventFacts, ...]
     next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentFacts:
+    """A transaction of storage commitment that a console asked for. Instances are counted, not named."""
+
+    number: int
+    transaction_uid: str
+    calling_ae: Annotated[str, "the console that asked"]
+    called_ae: Annotated[str, "whom it asked"]
+    listener: str
+    address: str
+    destinations: Annotated[tuple[str, ...], "those that have to commit every instance"]
+    state: CommitmentStateName
+    open: Annotated[int, "instances that are not resolved at every destination"]
+    committed: Annotated[int, "instances that every destination has committed"]
+    failed: Annotated[int, "instances that a destination has not committed"]
+    attempts: Annotated[int, "reports to the console that failed"]
+    not_before: Annotated[float | None, "the next report is not sent before this time"]
+    reason: Annotated[str, "why the last report failed or was given up, in words; may be empty"]
+    received_at: float
+    finished_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentPage:
+    """A page of transactions, the newest first; ask for the next one with `before` = `next`."""
+
+    commitments: tuple[CommitmentFacts, ...]
+    next: Annotated[int | None, "null when this page is the last"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepFacts:
+    """One message of a procedure step (N-CREATE or N-SET) that is queued for its destination."""
+
+    number: Annotated[int, "the name of this message in every command; the order of arrival"]
+    kind: StepKindName
+    sop_class: Annotated[str, "the SOP class by name"]
+    destination: str
+    calling_ae: str
+    called_ae: str
+    state: StepStateName
+    waits_for: Annotated[int | None, "the earlier unfinished message of the same procedure step"]
+    size: int
+    attempts: int
+    uncertain: Annotated[bool, "an attempt may have been carried out without an answer"]
+    not_before: Annotated[float | None, "not tried again before this time"]
+    reason: Annotated[str, "why it was put back, held or discarded, in words; may be empty"]
+    status: Annotated[str | None, "DIMSE status of the destination, as 0x0000"]
+    words: Annotated[str, "what the status means"]
+    comment: Annotated[str, "the destination's own words (0000,0902); may be empty"]
+    who: Annotated[str, "the operator who decided last; empty when nobody did"]
+    received_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepPage:
+    """A page of messages of procedure steps; ask for the next one with `after` = `next`."""
+
+    steps: tuple[StepFacts, ...]
+    next: Annotated[int | None, "null when this page is the last"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,21 @@ from gateway.notices import Notices
 from gateway.operator import presenting
 from gateway.operator.advice import next_step
 from gateway.operator.association_book import AssociationBook
-from gateway.operator.control import Action, Busy, ExportStream, NotFound, NotPossible
+from gateway.operator.control import (
+    Action,
+    Busy,
+    ExportStream,
+    NoSuchStep,
+    NotFound,
+    NotPossible,
+    StepAction,
+    StepNotPossible,
+)
 from gateway.operator.echo import echo
 from gateway.operator.facts import (
     AssociationFacts,
+    CommitmentPage,
+    CommitmentTotals,
     DeliveryFacts,
     DeliveryPage,
     DestinationFacts,
@@ -33,11 +44,15 @@ from gateway.operator.facts import (
     SendReport,
     State,
     Status,
+    StepFacts,
+    StepPage,
+    StepStateName,
+    StepTotals,
     Story,
 )
 from gateway.operator.sending import DirectSender, DirectSenders, SendLimits, read_pieces
 from gateway.operator.verdict import judge
-from gateway.spool import DataReader, DeliveryStory, Spool, SpoolSummary
+from gateway.spool import DataReader, DeliveryStory, Spool, SpoolSummary, StepState
 
 _log = logging.getLogger(__name__)
 
@@ -149,7 +164,9 @@ class GatewayControl:
             for status in self._engine.status()
         )
         spool = presenting.spool(summary)
-        verdict = judge(destinations, spool, now, orphans=self._orphans(summary))
+        asked, waiting = await self._spool.commitment_counts(), await self._spool.step_counts()
+        steps = StepTotals(waiting.queued, waiting.held)
+        verdict = judge(destinations, spool, now, orphans=self._orphans(summary), steps=steps)
         return Status(
             gateway=self._identity.name,
             ae_title=self._identity.ae_title,
@@ -162,6 +179,8 @@ class GatewayControl:
             destinations=destinations,
             spool=spool,
             listeners=tuple(_listener(listener) for listener in self._listeners),
+            commitments=CommitmentTotals(asked.open, asked.reporting, asked.asks),
+            steps=steps,
         )
 
     async def deliveries(
@@ -192,6 +211,29 @@ class GatewayControl:
         )
         return presenting.story(told, advice)
 
+    async def commitments(self, *, before: int | None, limit: int) -> CommitmentPage:
+        rows = await self._spool.list_commitments(limit + 1, before)
+        page = rows[:limit]
+        return CommitmentPage(
+            tuple(presenting.commitment(row) for row in page), page[-1].number if len(rows) > limit else None
+        )
+
+    async def steps(
+        self, *, state: StepStateName | None, destination: str | None, after: int | None, limit: int
+    ) -> StepPage:
+        if destination is not None and destination not in self._peers:
+            raise NotFound(f"there is no destination {destination!r}")
+        rows = await self._spool.list_steps(
+            states=[StepState(state)] if state else None,
+            destination=destination,
+            after=after,
+            limit=limit + 1,
+        )
+        page = rows[:limit]
+        return StepPage(
+            tuple(presenting.step(row) for row in page), page[-1].number if len(rows) > limit else None
+        )
+
     def associations(self) -> tuple[AssociationFacts, ...]:
         return self._book.all()
 
@@ -217,6 +259,23 @@ class GatewayControl:
         except LocalError as error:
             raise NotPossible(str(error)) from error
         return presenting.delivery(changed, told.object)
+
+    async def act_on_step(self, number: int, action: StepAction, *, reason: str, who: str) -> StepFacts:
+        found = await self._spool.list_steps(after=number - 1, limit=1)
+        if not found or found[0].number != number:
+            raise NoSuchStep(f"there is no procedure step {number}")
+        words = f": {reason}" if reason else ""
+        _log.info("operator: %s: %s procedure step %d%s", who, action, number, words)
+        try:
+            if action == "retry":
+                row = await self._spool.retry_step(number, who=who)
+            else:
+                row = await self._spool.discard_step(number, reason, who=who)
+        except (NoRoom, SpoolFailure):
+            raise
+        except LocalError as error:
+            raise StepNotPossible(str(error)) from error
+        return presenting.step(row)
 
     async def retry_held(self, *, destination: str | None, cause: str | None, who: str) -> int:
         self._check_destination(destination)

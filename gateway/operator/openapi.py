@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 from gateway import __version__
 from gateway.operator import codec, facts
-from gateway.operator.routes import ROUTES, Parameter, Route
+from gateway.operator.routes import CHOICES, ROUTES, Parameter, Route
 
 _ERROR_WORDS = {
     400: "The request is not understood.",
-    404: "There is no such delivery, object, destination or peer.",
+    404: "There is no such delivery, object, message, destination or peer.",
     409: "The state it is in does not allow this.",
     411: "The length of the body must be announced.",
     413: "The body is too long.",
@@ -74,8 +72,8 @@ def _content(kind: type | str, schemas: dict[str, codec.Json]) -> codec.Json:
 def _parameter(parameter: Parameter) -> codec.Json:
     if parameter.kind == "number":
         schema: codec.Json = {"type": "integer", "minimum": parameter.minimum, "maximum": parameter.maximum}
-    elif parameter.kind == "state":
-        schema = {"type": "string", "enum": list(get_args(facts.State))}
+    elif parameter.kind in CHOICES:
+        schema = {"type": "string", "enum": list(CHOICES[parameter.kind])}
     else:
         schema = {"type": "string", "minLength": 1, "maxLength": 64}
     return {

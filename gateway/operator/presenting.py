@@ -11,7 +11,7 @@ from gateway.delivery.courier import DestinationStatus
 from gateway.dicom import sop_classes, status
 from gateway.model import Delivery, DeliveryState, Peer, Priority, Receipt, StoredObject
 from gateway.operator import facts
-from gateway.spool import DeliveryStory, HistoryEvent, SpoolSummary
+from gateway.spool import CommitmentRow, DeliveryStory, HistoryEvent, SpoolSummary, StepRow
 
 _WAITING = (DeliveryState.QUEUED, DeliveryState.SENDING)
 _DELIVERED = (DeliveryState.ACCEPTED, DeliveryState.CONFIRMED)
@@ -139,3 +139,50 @@ def _receipt(receipt: Receipt, thing: StoredObject) -> facts.ReceiptFacts:
 
 def _event(event: HistoryEvent) -> facts.EventFacts:
     return facts.EventFacts(at=event.at, what=event.what, words=event.detail, who=event.who)
+
+
+def commitment(row: CommitmentRow) -> facts.CommitmentFacts:
+    """Return one transaction of storage commitment."""
+    return facts.CommitmentFacts(
+        number=row.number,
+        transaction_uid=row.transaction_uid,
+        calling_ae=row.calling_ae,
+        called_ae=row.called_ae,
+        listener=row.listener,
+        address=row.address,
+        destinations=row.destinations,
+        state=row.state.value,
+        open=row.open,
+        committed=row.committed,
+        failed=row.failed,
+        attempts=row.attempts,
+        not_before=row.not_before or None,
+        reason=row.reason,
+        received_at=row.received_at,
+        finished_at=row.finished_at,
+    )
+
+
+def step(row: StepRow) -> facts.StepFacts:
+    """Return one message of a procedure step."""
+    return facts.StepFacts(
+        number=row.number,
+        kind=row.step.kind,
+        sop_class=sop_classes.name(row.step.sop_class_uid),
+        destination=row.step.destination,
+        calling_ae=row.step.calling_ae,
+        called_ae=row.step.called_ae,
+        state=row.state.value,
+        waits_for=row.waits_for,
+        size=row.size,
+        attempts=row.attempts,
+        uncertain=row.uncertain,
+        not_before=row.not_before or None,
+        reason=row.reason,
+        status=None if row.status is None else f"0x{row.status:04X}",
+        words="" if row.status is None else status.words(row.status),
+        comment=row.comment,
+        who=row.who,
+        received_at=row.received_at,
+        updated_at=row.updated_at,
+    )

@@ -21,7 +21,7 @@ class Parameter:
 
     name: str
     words: str
-    kind: Literal["number", "name", "state"]
+    kind: Literal["number", "name", "state", "step-state"]
     where: Literal["path", "query"] = "path"
     maximum: int = MAX_NUMBER
     minimum: int = 1
@@ -60,6 +60,30 @@ _FILTERS = (
     ),
 )
 
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "state": get_args(facts.State),
+    "step-state": get_args(facts.StepStateName),
+}
+"""The words that a parameter of such a kind may be."""
+
+_STEP = Parameter("number", "number of the message", "number")
+_LIMIT = _FILTERS[-1]
+_BEFORE = Parameter(
+    "before", "only transactions below this number (the `next` of the page before)", "number", "query"
+)
+_STEP_FILTERS = (
+    Parameter("state", "only messages in this state", "step-state", "query"),
+    Parameter("destination", "only messages to this destination", "name", "query"),
+    Parameter(
+        "after",
+        "only messages beyond this number (the `next` of the page before)",
+        "number",
+        "query",
+        minimum=0,
+    ),
+    _LIMIT,
+)
+
 # One operation after another, two lines each: a table is easier to check than the formatter's columns.
 # fmt: off
 ROUTES: tuple[Route, ...] = (
@@ -81,6 +105,14 @@ ROUTES: tuple[Route, ...] = (
           facts.DeliveryFacts, (_DELIVERY,), body=facts.Reason, errors=(404, 409)),
     Route("GET", "/v1/deliveries/{number}/export", "export", "The object as a Part 10 file.",
           DICOM, (_DELIVERY,), errors=(404, 409)),
+    Route("GET", "/v1/commitments", "commitments", "Transactions of storage commitment, the newest first.",
+          facts.CommitmentPage, (_BEFORE, _LIMIT)),
+    Route("GET", "/v1/steps", "steps", "Queued messages of procedure steps by ascending number.",
+          facts.StepPage, _STEP_FILTERS, errors=(404,)),
+    Route("POST", "/v1/steps/{number}/retry", "retry_step", "Try this message again now.",
+          facts.StepFacts, (_STEP,), errors=(404, 409)),
+    Route("POST", "/v1/steps/{number}/discard", "discard_step", "Give this message up for good.",
+          facts.StepFacts, (_STEP,), body=facts.Reason, errors=(404, 409)),
     Route("POST", "/v1/destinations/{name}/pause", "pause", "Stop deliveries to this destination.",
           facts.DestinationFacts, (_DESTINATION,), errors=(404,)),
     Route("POST", "/v1/destinations/{name}/resume", "resume", "Let deliveries to this destination go again.",
@@ -146,8 +178,9 @@ def parse(parameter: Parameter, text: str) -> int | str:
         if not parameter.minimum <= number <= parameter.maximum:
             raise ValueError(f"{parameter.name}: {parameter.minimum} to {parameter.maximum} is allowed")
         return number
-    if parameter.kind == "state" and text not in get_args(facts.State):
-        raise ValueError(f"{parameter.name}: one of {', '.join(get_args(facts.State))} is expected")
+    choices = CHOICES.get(parameter.kind)
+    if choices and text not in choices:
+        raise ValueError(f"{parameter.name}: one of {', '.join(choices)} is expected")
     if not text or len(text) > 64:
         raise ValueError(f"{parameter.name}: 1 to 64 characters are allowed")
     return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.operator.facts import DestinationFacts, Level, SpoolFacts, Waiting
+from gateway.operator.facts import DestinationFacts, Level, SpoolFacts, StepTotals, Waiting
 from gateway.operator.words import count_of, duration
 
 ALL_DELIVERED = "Everything received has reached its destination."
@@ -26,12 +26,14 @@ def judge(
     now: float,
     *,
     orphans: Mapping[str, int] | None = None,
+    steps: StepTotals | None = None,
 ) -> Verdict:
     """Say how things are at the gateway wall clock `now`, the most pressing first.
 
-    `orphans` counts what waits for names that are no destinations any more.
+    `orphans` counts what waits for names that are no destinations any more, `steps` messages of procedure
+    steps.
     """
-    attention = [*_room(spool), *_held(destinations), *_orphaned(orphans or {})]
+    attention = [*_room(spool), *_held(destinations), *_orphaned(orphans or {}), *_held_steps(steps)]
     waiting = [_waiting(d, now) for d in destinations if d.waiting.total.count]
     if attention:
         return Verdict("attention", " ".join([attention[0], *waiting[:1]]), tuple(attention))
@@ -62,6 +64,16 @@ def _held(destinations: Sequence[DestinationFacts]) -> list[str]:
             verb = "is held and waits" if count == 1 else "are held and wait"
             sentences.append(f"{count_of(count, 'object')} for {label(destination)} {verb} for a decision.")
     return sentences
+
+
+def _held_steps(steps: StepTotals | None) -> list[str]:
+    if steps is None or not steps.held:
+        return []
+    verb = "is held and waits" if steps.held == 1 else "are held and wait"
+    return [
+        f"{count_of(steps.held, 'message')} of procedure steps {verb} for a decision: "
+        "dicom-gateway steps list --state held"
+    ]
 
 
 def _orphaned(orphans: Mapping[str, int]) -> list[str]:

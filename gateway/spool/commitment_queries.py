@@ -24,7 +24,7 @@ from gateway.spool.schema import (
     WAIT_PUT_OFF,
 )
 
-MAX_PAGE = 1000
+MAX_PAGE = 1001  # as in queries.py
 _STATES = {
     COMMITMENT_OPEN: CommitmentState.OPEN,
     COMMITMENT_REPORTING: CommitmentState.REPORTING,

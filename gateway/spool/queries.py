@@ -37,7 +37,8 @@ from gateway.spool.schema import (
 from gateway.spool.states import CODE, from_code
 from gateway.spool.values import DeliveryRow, DeliveryStory, HistoryEvent, SummaryCell
 
-_MAX_PAGE = 1000
+MAX_PAGE = 1001
+"""Rows of a listing: a page of a thousand, and one more that says whether there is another."""
 _WAITS = {QUEUED: (WAIT_NONE, WAIT_DUE), ACCEPTED: (WAIT_NONE, WAIT_PUT_OFF, WAIT_ASKED)}
 
 
@@ -138,7 +139,7 @@ def list_deliveries(
     """Return a page of deliveries (see Spool.list_deliveries). Its cost does not grow with the queue."""
     if limit < 1:
         return []
-    limit = min(limit, _MAX_PAGE)
+    limit = min(limit, MAX_PAGE)
     names = destination_names(db)
     if state is None and destination is None:
         rows = db.execute(

@@ -12,7 +12,7 @@ from gateway.spool.step_states import STEP_CODE, StepEvent, step_after, step_sta
 from gateway.spool.step_values import Step, StepCounts, StepRow, StepState
 from gateway.spool.transaction import MAX_REASON, MAX_WHO, Transaction
 
-MAX_PAGE = 1000
+MAX_PAGE = 1001  # as in queries.py
 _UNFINISHED = f"state IN ({STEP_QUEUED}, {STEP_HELD})"
 _COLUMNS = (
     "s.number, s.destination, s.sop_class_uid, s.sop_instance_uid, s.kind, s.transfer_syntax_uid, "

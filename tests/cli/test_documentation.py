@@ -42,8 +42,9 @@ def section(name: str) -> str:
 @pytest.mark.parametrize(("name", "command"), ALL, ids=[name for name, _ in ALL])
 def test_every_command_and_option_is_on_the_page(name: str, command: click.Command) -> None:
     text = section(name)
-    if name.startswith("dicom-gateway queue "):
-        text += section("dicom-gateway queue").split("###")[0]  # what all of them take
+    for group in ("dicom-gateway queue", "dicom-gateway steps"):
+        if name.startswith(f"{group} "):
+            text += section(group).split("###")[0]  # what all of them take
     for parameter in command.params:
         for option in parameter.opts if isinstance(parameter, click.Option) else ():
             assert option in text, f"{name} {option}"

@@ -12,6 +12,7 @@ from gateway.spool import values
 HELD_CAUSES = [
     *(cause for cause, rule in POLICY.items() if rule.remedy in (Remedy.HOLD, Remedy.BUSY)),
     values.CAUSE_CONFLICT, values.CAUSE_CHECKING, values.CAUSE_MISSING, values.CAUSE_OPERATOR,
+    values.CAUSE_NOT_COMMITTED,
 ]  # fmt: skip
 
 

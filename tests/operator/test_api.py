@@ -19,7 +19,7 @@ from gateway.operator.control import Busy
 from gateway.operator.http import HttpLimits
 from gateway.operator.openapi import document
 from gateway.operator.routes import ROUTES, Route
-from tests.support.fake_control import FILE, FakeControl, delivery
+from tests.support.fake_control import FILE, FakeControl, delivery, step
 from tests.support.operator_daemon import OperatorDaemon, serving
 
 OURSELVES = f"(uid {os.getuid()})"
@@ -27,10 +27,12 @@ ARGUMENTS = {
     "deliveries": {"number": "2"},
     "destinations": {"name": "oncology"},
     "peers": {"name": "oncology"},
+    "steps": {"number": "2"},
 }
 BODIES: dict[str, Any] = {
     "hold": {"reason": "why"},
     "discard": {"reason": "why"},
+    "discard_step": {"reason": "why"},
     "retry_held": {},
     "send": FILE,
 }
@@ -124,6 +126,37 @@ def test_lists_are_filtered_and_paged(client: OperatorClient, control: FakeContr
     ] == [4]
 
 
+def test_transactions_and_steps_are_filtered_and_paged(client: OperatorClient) -> None:
+    first = client.commitments(limit=2)
+    assert [row["number"] for row in first["commitments"]] == [3, 2]
+    second = client.commitments(limit=2, before=first["next"])
+    assert ([row["number"] for row in second["commitments"]], second["next"]) == ([1], None)
+    first = client.steps(limit=2)
+    assert ([row["number"] for row in first["steps"]], first["next"]) == ([1, 2], 2)
+    assert [row["number"] for row in client.steps(after=2)["steps"]] == [3]
+    assert [row["number"] for row in client.steps(state="held", destination="oncology")["steps"]] == [3]
+
+
+@pytest.mark.parametrize("action", ["retry", "discard"])
+def test_actions_on_steps_carry_who_asked(client: OperatorClient, control: FakeControl, action: str) -> None:
+    reason = "because" if action == "discard" else None
+    client.act_on_step(2, action, reason=reason)
+    ((done, number, told, who),) = control.done
+    assert (done, number, told) == (action, 2, reason or "")
+    assert str(who).endswith(OURSELVES)
+
+
+def test_what_cannot_be_done_to_a_step_names_the_command_for_steps(
+    client: OperatorClient, control: FakeControl
+) -> None:
+    control.messages.append(step(4, state="done"))
+    for number, status in ((99, 404), (4, 409)):
+        with pytest.raises(ApiProblem) as caught:
+            client.act_on_step(number, "retry")
+        assert caught.value.details.status == status
+        assert "dicom-gateway steps list" in caught.value.details.next_step
+
+
 @pytest.mark.parametrize("action", ["retry", "release", "hold", "discard"])
 def test_actions_carry_who_asked(client: OperatorClient, control: FakeControl, action: str) -> None:
     reason = "because" if action in ("hold", "discard") else None
@@ -157,6 +190,11 @@ def test_destinations_are_steered_and_held_ones_tried_again(
         (request("GET", "/v1/deliveries?number=1"), 400, "unknown query field"),
         (request("GET", "/v1/deliveries?" + "&".join(["a=1"] * 17)), 400, "too many fields"),
         (request("GET", "/v1/deliveries?destination=nobody"), 404, "nobody"),
+        (request("GET", "/v1/steps?state=lost"), 400, "one of queued, held, done"),
+        (request("GET", "/v1/steps?destination=nobody"), 404, "nobody"),
+        (request("POST", "/v1/steps/1/discard", b'{"reason": " "}'), 400, "say why"),
+        (request("GET", "/v1/commitments?before=0"), 400, "before"),
+        (request("GET", "/v1/commitments?limit=1001"), 400, "1 to 1000"),
         (request("PUT", "/v1/status"), 405, "not possible"),
         (request("POST", "/v1/deliveries/1/hold"), 400, "not JSON"),
         (request("POST", "/v1/deliveries/1/hold", b"{"), 400, "not JSON"),

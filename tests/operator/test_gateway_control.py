@@ -20,9 +20,20 @@ from gateway.errors import DeliveryFailure, PermanentFailure, SpoolFailure
 from gateway.model import AETitle, Instance, Origin, Peer, Priority, Receipt
 from gateway.notices import DeliverySettled, Notice, Notices
 from gateway.operator import codec
-from gateway.operator.control import Busy, NotFound, NotPossible
+from gateway.operator.control import Busy, NoSuchStep, NotFound, NotPossible, StepNotPossible
 from gateway.operator.gateway_control import ControlLimits, GatewayControl, Identity
-from gateway.spool import Spool
+from gateway.operator.routes import MAX_PAGE
+from gateway.spool import (
+    Accepted,
+    CommitmentRequest,
+    Reference,
+    Spool,
+    Step,
+    commitment_queries,
+    queries,
+    steps,
+)
+from gateway.spool.step_values import StepKind
 
 NOW = 1_700_000_000.0
 RECORD = "1.2.840.10008.5.1.4.1.1.481.4"
@@ -304,3 +315,79 @@ async def test_nothing_that_is_shown_names_the_patient(bench: Bench) -> None:
     assert "RT Beams Treatment Record Storage" in shown
     for secret in (NAME.decode(), PATIENT_ID.decode(), UID):
         assert secret not in shown
+
+
+def a_request(uid: str, count: int = 2) -> CommitmentRequest:
+    references = tuple(Reference(RECORD, f"{UID}.{number}") for number in range(count))
+    return CommitmentRequest(uid, "LINAC1", "ARIA", "console", "192.0.2.20", ("oncology",), references)
+
+
+def a_step(kind: StepKind = "create", to: str = "oncology") -> Step:
+    return Step("1.2.840.10008.3.1.2.3.3", UID, kind, IMPLICIT, "LINAC1", "ARIA", to, NAME + PATIENT_ID)
+
+
+async def test_transactions_are_shown_without_naming_an_instance(bench: Bench) -> None:
+    for number in range(3):
+        await bench.spool.add_commitment(a_request(f"1.2.{number}"))
+    await bench.spool.ask_begun("oncology", "2.25.1", a_request("").references[:1], NOW + 60)
+    page = await bench.control.commitments(before=None, limit=2)
+    assert ([row.number for row in page.commitments], page.next) == ([3, 2], 2)
+    page = await bench.control.commitments(before=2, limit=2)
+    assert ([row.number for row in page.commitments], page.next) == ([1], None)
+    (row,) = page.commitments
+    assert (row.state, row.open, row.destinations, row.not_before) == ("open", 2, ("oncology",), None)
+    assert UID not in repr(codec.encode(page))
+    totals = (await bench.control.status()).commitments
+    assert (totals.open, totals.reporting, totals.asked) == (3, 0, 1)
+
+
+async def test_steps_are_shown_and_steered(bench: Bench) -> None:
+    for step in (a_step("create"), a_step("set"), a_step("create", "archive")):
+        await bench.spool.add_step(step)
+    await bench.spool.step_held(1, "no such attribute")
+    status = await bench.control.status()
+    assert (status.steps.queued, status.steps.held, status.level) == (2, 1, "attention")
+    page = await bench.control.steps(state=None, destination=None, after=None, limit=2)
+    assert ([row.number for row in page.steps], page.next) == ([1, 2], 2)
+    assert (page.steps[1].waits_for, page.steps[1].sop_class) == (
+        1,
+        "Modality Performed Procedure Step SOP Class",
+    )
+    shown = repr(codec.encode(page))
+    assert UID not in shown
+    assert NAME.decode() not in shown
+    held = await bench.control.steps(state="held", destination="oncology", after=None, limit=10)
+    assert [row.reason for row in held.steps] == ["no such attribute"]
+    row = await bench.control.act_on_step(1, "retry", reason="", who=WHO)
+    assert (row.state, row.who) == ("queued", WHO)
+    row = await bench.control.act_on_step(2, "discard", reason="by hand", who=WHO)
+    assert (row.state, row.reason) == ("discarded", "by hand")
+    await bench.spool.step_done(1, 0x0107, "a warning")
+    done = (await bench.control.steps(state="done", destination=None, after=None, limit=10)).steps[0]
+    assert (done.status, done.comment) == ("0x0107", "a warning")
+    assert done.words
+    with pytest.raises(StepNotPossible):
+        await bench.control.act_on_step(1, "retry", reason="", who=WHO)
+    for number in (4, 99):
+        with pytest.raises(NoSuchStep):
+            await bench.control.act_on_step(number, "retry", reason="", who=WHO)
+    with pytest.raises(NotFound):
+        await bench.control.steps(state=None, destination="nobody", after=None, limit=1)
+
+
+async def test_what_a_destination_did_not_commit_comes_with_what_to_do(bench: Bench) -> None:
+    await bench.store()
+    job = (await bench.spool.claim("oncology", 1))[0]
+    await bench.spool.settle([Accepted(job.delivery.number, receipt(0))])
+    reference = Reference(RECORD, f"{UID}.0")
+    await bench.spool.ask_begun("oncology", "2.25.1", [reference], NOW + 60)
+    await bench.spool.ask_answered("2.25.1", [], [(reference, 0x0112)], "committed", resend=frozenset())
+    story = await bench.control.story(1)
+    assert story.delivery.state == "held"
+    assert "dicom-gateway queue retry 1" in story.next_step
+    assert "0x0112" in story.delivery.reason
+
+
+def test_a_page_of_the_largest_size_knows_whether_there_is_another() -> None:
+    for listing in (queries, steps, commitment_queries):
+        assert listing.MAX_PAGE > MAX_PAGE

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.operator.facts import Amount, Waiting
+from gateway.operator.facts import Amount, StepTotals, Waiting
 from gateway.operator.verdict import ALL_DELIVERED, judge
 from tests.support.fake_control import NOW, SPOOL, destination
 
@@ -68,3 +68,13 @@ def test_objects_for_a_name_that_is_gone_need_a_person() -> None:
     verdict = judge([destination()], SPOOL, NOW, orphans={"old": 4})
     assert verdict.level == "attention"
     assert verdict.headline.startswith("4 objects for old cannot leave")
+
+
+def test_a_held_message_of_a_procedure_step_needs_a_person() -> None:
+    assert judge([destination()], SPOOL, NOW, steps=StepTotals(queued=3)).level == "ok"
+    verdict = judge([destination()], SPOOL, NOW, steps=StepTotals(held=2))
+    assert verdict.level == "attention"
+    assert verdict.attention == (
+        "2 messages of procedure steps are held and wait for a decision: "
+        "dicom-gateway steps list --state held",
+    )

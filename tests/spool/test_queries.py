@@ -60,7 +60,7 @@ async def test_pages_join_to_the_whole(
 
 async def test_a_page_is_bounded(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     assert await spool.list_deliveries(limit=0) == []
-    monkeypatch.setattr(queries, "_MAX_PAGE", 20)
+    monkeypatch.setattr(queries, "MAX_PAGE", 20)
     assert len(await spool.list_deliveries(limit=10**9)) == 20
 
 

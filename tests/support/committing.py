@@ -7,6 +7,7 @@ from itertools import count
 
 from gateway.model import DeliveryState
 from gateway.spool import Accepted, CommitmentRequest, Reference, Spool, Step
+from gateway.spool.step_values import StepKind
 from tests.support.spooling import BEAMS_RECORD, SMALL, a_receipt, an_instance, content, store
 
 NOT_HERE = 0x0112
@@ -89,12 +90,13 @@ async def states(spool: Spool) -> list[DeliveryState]:
     return [row.delivery.state for row in await spool.list_deliveries()]
 
 
-def a_step(kind: str = "create", number: int = 1, *, to: str = "oncology", data: bytes = b"data") -> Step:
-    assert kind in ("create", "set")
+def a_step(
+    kind: StepKind = "create", number: int = 1, *, to: str = "oncology", data: bytes = b"data"
+) -> Step:
     return Step(
         MPPS,
         f"1.2.826.0.1.3680043.10.2.{number}",
-        "create" if kind == "create" else "set",
+        kind,
         "1.2.840.10008.1.2.1",
         "LINAC1",
         "ARIA",

@@ -7,7 +7,16 @@ from dataclasses import replace
 
 from gateway.notices import Notices
 from gateway.operator import facts
-from gateway.operator.control import Action, ExportStream, NotAnObject, NotFound, NotPossible
+from gateway.operator.control import (
+    Action,
+    ExportStream,
+    NoSuchStep,
+    NotAnObject,
+    NotFound,
+    NotPossible,
+    StepAction,
+    StepNotPossible,
+)
 from gateway.operator.verdict import judge
 
 NOW = 1_700_000_000.0
@@ -38,6 +47,28 @@ def delivery(number: int, **changes: object) -> facts.DeliveryFacts:
     return replace(plain, **changes)  # type: ignore[arg-type]  # names of fields
 
 
+def commitment(number: int, **changes: object) -> facts.CommitmentFacts:
+    """An open transaction of storage commitment, but for the changes."""
+    plain = facts.CommitmentFacts(
+        number=number, transaction_uid=f"1.2.826.0.1.3680043.8.498.{number}", calling_ae="LINAC1",
+        called_ae="ARIA", listener="console", address="192.0.2.20", destinations=("oncology", "archive"),
+        state="open", open=3, committed=2, failed=1, attempts=0, not_before=None, reason="",
+        received_at=NOW - 60, finished_at=None,
+    )  # fmt: skip
+    return replace(plain, **changes)  # type: ignore[arg-type]  # names of fields
+
+
+def step(number: int, **changes: object) -> facts.StepFacts:
+    """A queued message of a procedure step, but for the changes."""
+    plain = facts.StepFacts(
+        number=number, kind="set", sop_class="Modality Performed Procedure Step", destination="oncology",
+        calling_ae="LINAC1", called_ae="ARIA", state="queued", waits_for=None, size=500, attempts=2,
+        uncertain=False, not_before=NOW + 30, reason="the link is down", status=None, words="", comment="",
+        who="", received_at=NOW - 60, updated_at=NOW - 30,
+    )  # fmt: skip
+    return replace(plain, **changes)  # type: ignore[arg-type]  # names of fields
+
+
 SPOOL = facts.SpoolFacts(12, 240_000, 50_000_000_000, 64 * 2**20, accepts_records=True, accepts_images=True)
 
 
@@ -49,6 +80,10 @@ class FakeControl:
         self.destinations = [destination()]
         self.spool = SPOOL
         self.rows = [delivery(n) for n in (1, 2, 3)]
+        self.transactions = [commitment(n) for n in (3, 2, 1)]
+        self.messages = [step(1, kind="create"), step(2, waits_for=1), step(3, state="held", not_before=None)]
+        self.totals = facts.CommitmentTotals()
+        self.step_totals = facts.StepTotals()
         self.done: list[tuple[object, ...]] = []
         self.sent: list[bytes] = []
         self.echo_ok = True
@@ -57,11 +92,12 @@ class FakeControl:
     async def status(self) -> facts.Status:
         if self.crash is not None:
             raise self.crash
-        verdict = judge(self.destinations, self.spool, NOW)
+        verdict = judge(self.destinations, self.spool, NOW, steps=self.step_totals)
         listener = facts.ListenerFacts("console", "192.0.2.10", 11112, tls=False, associations=2)
         return facts.Status(
             "clinic-07", "CLINIC07", "0.1.0", NOW - 86400, NOW, verdict.level, verdict.headline,
             verdict.attention, tuple(self.destinations), self.spool, (listener,),
+            self.totals, self.step_totals,
         )  # fmt: skip
 
     async def deliveries(
@@ -104,6 +140,31 @@ class FakeControl:
         self._check_destination(destination)
         self.done.append(("retry-held", destination, cause, who))
         return 2
+
+    async def commitments(self, *, before: int | None, limit: int) -> facts.CommitmentPage:
+        rows = [row for row in self.transactions if before is None or row.number < before]
+        more = len(rows) > limit
+        return facts.CommitmentPage(tuple(rows[:limit]), rows[limit - 1].number if more else None)
+
+    async def steps(
+        self, *, state: facts.StepStateName | None, destination: str | None, after: int | None, limit: int
+    ) -> facts.StepPage:
+        self._check_destination(destination)
+        rows = [
+            row for row in self.messages
+            if (state is None or row.state == state) and row.number > (after or 0)
+        ]  # fmt: skip
+        more = len(rows) > limit
+        return facts.StepPage(tuple(rows[:limit]), rows[limit - 1].number if more else None)
+
+    async def act_on_step(self, number: int, action: StepAction, *, reason: str, who: str) -> facts.StepFacts:
+        found = [row for row in self.messages if row.number == number]
+        if not found:
+            raise NoSuchStep(f"there is no procedure step {number}")
+        if found[0].state == "done":
+            raise StepNotPossible("a procedure step that is done cannot be retried")
+        self.done.append((action, number, reason, who))
+        return replace(found[0], state="queued" if action == "retry" else "discarded", reason=reason)
 
     async def export(self, number: int) -> ExportStream:
         row = self._row(number)
