@@ -156,7 +156,7 @@ kinds = st.sampled_from([kind for kind, weight in STEPS.items() for _ in range(w
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(kinds, max_size=50), st.integers(0, 3), st.integers(0, 100_000))
+@given(st.lists(kinds, min_size=15, max_size=80), st.integers(0, 3), st.integers(0, 100_000))
 def test_nothing_is_handed_out_twice_nothing_leaks_and_titles_never_mix(
     steps: list[str], max_warm: int, seed: int
 ) -> None:
