@@ -155,8 +155,6 @@ class Sender:
         """Raises AssociationAborted and AssociationLost, which mean little on a warm association."""
         association = channel.association
         context_id = association.context_for(step.sop_class_uid, step.transfer_syntax_uid)
-        if not association.established:
-            return NotSent(Scope.DESTINATION, "the association ended before the step was sent")
         if context_id is None:
             accepted = {one.abstract_syntax for one in association.contexts.values() if one.as_scu}
             if step.sop_class_uid not in accepted:

@@ -78,6 +78,7 @@ def test_the_destinations_answer_comes_back_in_time() -> None:
             scene.senders["oncology"].replies.append(Answered(answer))
             assert await scene.engine.submit(a_step()) is answer
             assert scene.store.events == [("add", 1), ("refused", 1)]
+            assert not scene.engine._lines["oncology"].waits._waits
 
     run_fast(scenario())
 
@@ -142,8 +143,11 @@ def test_an_unknown_destination_is_our_own_mistake() -> None:
         async with running(Scene()) as scene:
             with pytest.raises(LocalError, match="no destination"):
                 await scene.engine.submit(a_step(destination="nowhere"))
+            errors: list[object] = []
+            scene.loop.set_exception_handler(lambda _, context: errors.append(context))
             await scene.store.add_step(a_step(destination="nowhere"))  # of an earlier configuration
             await turns()
+            assert not errors
 
     run_fast(scenario())
 
@@ -172,6 +176,42 @@ def test_only_what_an_earlier_life_queued_may_have_been_sent_by_it() -> None:
             assert answer is not None
             assert answer.status == 0x0111
             assert scene.store.state(2).value == "refused"
+
+    run_fast(scenario())
+
+
+class Slow(FakeStepSpool):
+    """Steps are in the journal, and told of, well before `add_step` returns."""
+
+    def __init__(self, *turns: int) -> None:
+        super().__init__()
+        self._turns = list(turns)
+
+    async def add_step(self, step: Step) -> StepRow:
+        row = await super().add_step(step)
+        await turns(self._turns.pop(0))
+        return row
+
+
+def test_an_answer_cannot_come_before_its_console_waits() -> None:
+    async def scenario() -> None:
+        async with running(Scene(spool=Slow(30))) as scene:
+            scene.senders["oncology"].replies.append(Answered(an_answer(0x0106)))
+            answer = await scene.engine.submit(a_step())
+            assert answer is not None
+            assert answer.status == 0x0106
+
+    run_fast(scenario())
+
+
+@pytest.mark.parametrize("slow", [(2, 20), (20, 2)])
+def test_of_two_steps_at_once_neither_is_from_an_earlier_life(slow: tuple[int, int]) -> None:
+    async def scenario() -> None:
+        async with running(Scene(spool=Slow(*slow))) as scene:
+            scene.senders["oncology"].replies += [Answered(an_answer(0x0111))] * 2
+            answers = await asyncio.gather(*(scene.engine.submit(a_step(number)) for number in (1, 2)))
+            assert [answer and answer.status for answer in answers] == [0x0111, 0x0111]
+            assert scene.engine._first_own == 1
 
     run_fast(scenario())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from gateway.model import AETitle, Peer, TlsMaterial
 from gateway.notices import AssociationClosed, AssociationOpened
 from gateway.procedure_steps.policy import StepPolicy
 from gateway.procedure_steps.sender import Answered, NotSent, Scope, Sender, Unanswered
+from tests.support.loop_clock import turns
 from tests.support.mpps_centre import (
     CUT_AFTER,
     CUT_BEFORE,
@@ -26,6 +28,7 @@ from tests.support.mpps_centre import (
 )
 from tests.support.notice_log import NoticeLog
 from tests.support.steps import EXPLICIT, IMPLICIT, UID, a_step
+from tests.support.wire_centre import WireCentre, wire_centre
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 LINAC1 = AETitle("LINAC1")
@@ -98,6 +101,14 @@ async def test_a_warm_association_is_for_the_title_it_was_opened_with() -> None:
                 assert isinstance(await sender.send(a_step(number), AETitle(title)), Answered)
             assert sorted(centre.associations) == ["A", "B"]
             assert [one.calling for one in centre.received] == ["A", "B", "A", "B"]
+
+
+async def test_a_syntax_that_was_not_proposed_needs_another_association() -> None:
+    with MppsCentre(syntaxes=(IMPLICIT, DEFLATED)) as centre:
+        async with sending(centre) as sender:
+            for number, syntax in enumerate((IMPLICIT, DEFLATED, IMPLICIT), 1):
+                assert isinstance(await sender.send(a_step(number, syntax=syntax), LINAC1), Answered)
+            assert len(centre.associations) == 2
 
 
 async def test_idle_associations_of_other_titles_make_room() -> None:
@@ -233,6 +244,29 @@ async def test_a_call_that_is_cancelled_aborts_and_leaves_nothing() -> None:
                 await task
             closed = await log.wait(AssociationClosed)
             assert closed.outcome == "aborted"
+
+
+async def test_closing_does_not_wait_for_a_peer_that_takes_nothing() -> None:
+    async def deaf(centre: WireCentre) -> None:
+        await centre.accept()
+        await asyncio.Event().wait()
+
+    log = NoticeLog()
+    async with wire_centre(deaf) as port:
+        peer = Peer("oncology", AETitle("CENTRE"), "127.0.0.1", port)
+        timeouts = RequestorTimeouts(release=60, stall=60)
+        sender = Sender(peer, NoticeLog().notices, StepPolicy(), tls_for=lambda peer: None, timeouts=timeouts)
+        step = replace(a_step(1), data=bytes(20_000_000))
+        task = asyncio.create_task(sender.send(step, LINAC1))
+        async with asyncio.timeout(10):
+            await log.wait(AssociationOpened)
+            await turns(50)
+            [association] = sender._open
+            assert association.stream.backlog()
+            task.cancel()
+            await asyncio.wait([task])
+            await sender.close()
+        assert association.closed
 
 
 async def test_our_own_certificate_cannot_be_read(tmp_path: Path) -> None:
