@@ -255,7 +255,7 @@ async def test_closing_does_not_wait_for_a_peer_that_takes_nothing() -> None:
     async with wire_centre(deaf) as port:
         peer = Peer("oncology", AETitle("CENTRE"), "127.0.0.1", port)
         timeouts = RequestorTimeouts(release=60, stall=60)
-        sender = Sender(peer, NoticeLog().notices, StepPolicy(), tls_for=lambda peer: None, timeouts=timeouts)
+        sender = Sender(peer, log.notices, StepPolicy(), tls_for=lambda peer: None, timeouts=timeouts)
         step = replace(a_step(1), data=bytes(20_000_000))
         task = asyncio.create_task(sender.send(step, LINAC1))
         async with asyncio.timeout(10):
