@@ -25,6 +25,7 @@ from gateway.dicom.events import (
 )
 from gateway.dicom.limits import MessageLimits, UpperLayerLimits
 from gateway.dicom.negotiation import AcceptedContext, AssociateAccept
+from gateway.dicom.pdu import Buffer
 from gateway.dicom.state_table import Role
 from gateway.dicom.status import Category, category
 from gateway.dicom.upper_layer import UpperLayer
@@ -300,8 +301,11 @@ class Association(ABC):
         if command.has_data_set:
             self._streaming.add(context_id)
 
-    def stream_data(self, context_id: int, data: bytes, is_last: bool) -> None:
-        """Queue a piece of that data set, in as many fragments as this peer's PDU length needs."""
+    def stream_data(self, context_id: int, data: Buffer, is_last: bool) -> None:
+        """Queue a piece of that data set, in as many fragments as this peer's PDU length needs.
+
+        `data` is not copied: the caller flushes before its memory is used again.
+        """
         if not self.layer.can_send:
             return
         for fragment, is_end in fragments(data, self.layer.max_fragment):

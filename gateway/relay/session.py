@@ -296,7 +296,7 @@ class RelaySession:
             now = exchange.touched = self._loop.time()
             self._progress(sender, context_id, exchange, is_last, now)
             other = exchange.other_context_id if sender is exchange.asker else exchange.context_id
-            to.stream_data(other, bytes(data), is_last)
+            to.stream_data(other, data, is_last)
             self._written.add(sender.other)
         if is_last and sender is Side.NEAR:
             answer = self._answer_after.pop(context_id, None)
