@@ -8,6 +8,8 @@ from gateway.errors import LocalError, NoRoom
 from gateway.spool import Accepted, CommitmentState, Confirmed, Hold, PutBack, Spool, SpoolLimits
 from gateway.spool.commitment_values import PROCESSING_FAILURE
 from gateway.spool.commitments import EXPIRE_SLICE
+from gateway.spool.transaction import MAX_REASON
+from gateway.spool.values import DAY
 from tests.support.committing import (
     NOT_HERE,
     Clock,
@@ -327,3 +329,13 @@ async def test_every_state_survives_a_restart(open_spool: OpenSpool, clock: Cloc
     await spool.commitment_reported(1)
     spool = await again()
     assert (await spool.list_commitments(1))[0].state is CommitmentState.REPORTED
+
+
+async def test_words_and_waits_are_bounded(spool: Spool, clock: Clock) -> None:
+    await spool.add_commitment(a_request(1))
+    await answer(spool, await ask(spool, 1), 1)
+    await spool.commitment_report_failed(1, 1e18, "x" * 10_000)
+    row = (await spool.list_commitments(1))[0]
+    assert (len(row.reason), row.not_before) == (MAX_REASON, clock.now + DAY)
+    await spool.give_up_commitment(1, "x" * 10_000)
+    assert len((await spool.list_commitments(1))[0].reason) == MAX_REASON

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.errors import LocalError, NoRoom
 from gateway.spool import Spool, SpoolLimits, StepCounts, StepState, steps
+from gateway.spool.transaction import MAX_REASON, MAX_WHO
 from gateway.spool.values import DAY
 from tests.support.committing import Clock, a_step
 from tests.support.spooling import OpenSpool
@@ -195,3 +196,14 @@ async def test_every_state_survives_a_restart(open_spool: OpenSpool, clock: Cloc
     spool = open_spool(wall_clock=clock)
     assert await spool.list_steps() == before
     assert await following(spool) == [1]
+
+
+async def test_words_are_bounded(spool: Spool) -> None:
+    for number in range(1, 4):
+        await spool.add_step(a_step(number=number))
+    await spool.step_put_back(1, 0.0, "x" * 10_000, uncertain=False)
+    await spool.step_done(2, 0, "x" * 10_000)
+    await spool.discard_step(3, "x" * 10_000, who="x" * 10_000)
+    put_back, done, discarded = await spool.list_steps()
+    assert len(put_back.reason) == len(done.comment) == len(discarded.reason) == MAX_REASON
+    assert len(discarded.who) == MAX_WHO
