@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.reachability import Reach, Reachabilities, Reachability, ReachabilityLimits
+from gateway.reachability import Leave, Reach, Reachabilities, Reachability, ReachabilityLimits
 
 EVEN = ReachabilityLimits(jitter=0.0)
 
@@ -245,3 +245,16 @@ def test_peers_are_apart_and_always_the_same_object() -> None:
     assert all_peers.reason("oncology", 0.5) == "no answer"
     assert all_peers.reason("archive", 0.5) is None
     assert all_peers.of("archive").down(0.5) is None
+
+
+def test_workers_ask_for_leave_and_tell_how_it_went() -> None:
+    all_peers, now = Reachabilities(EVEN), [0.0]
+    leave = Leave(all_peers, lambda: now[0])
+    assert leave.ask("oncology") is None
+    leave.tell("oncology", "no answer")
+    assert leave.ask("oncology") == "no answer"
+    now[0] = 1.0
+    assert [leave.ask("oncology"), leave.ask("oncology")] == [None, "no answer"]  # one trial
+    leave.tell("oncology", None)
+    assert leave.ask("oncology") is None
+    assert all_peers.of("oncology").state is Reach.UP
