@@ -26,6 +26,7 @@ from gateway.reachability import Reachabilities
 from gateway.relay.far_end import Far, FarEnd
 from gateway.relay.mirror import IMPLICIT_VR_LITTLE_ENDIAN, Mirror, Wanted, far_request, mirror
 from gateway.relay.patience import RelayTimeouts, adapted
+from gateway.relay.phases import Phases
 from gateway.relay.profile import Profile, context_id, profile_of, request_for
 from gateway.relay.slots import NoSlot, Slots
 from gateway.relay.warm import Warm, WarmPolicy
@@ -212,7 +213,7 @@ class Dialer:
         reachability = self._reachabilities.of(peer.name)
         timeouts = adapted(self._policy.timeouts, reachability.rtt_bound)
         since = self._clock()
-        phases = _Phases(self._clock)
+        phases = Phases(self._clock)
         try:
             async with asyncio.timeout(timeouts.connect):
                 far = await open_far(
@@ -234,27 +235,11 @@ class Dialer:
         except PeerError:
             reachability.succeeded(self._clock())  # it does not want us, but it is there
             raise
-        if phases.tcp is not None:
-            reachability.measured(phases.tcp)
+        phases.begin("open")
+        if phases.round_trip is not None:
+            reachability.measured(phases.round_trip)
         reachability.succeeded(self._clock())
         return far
-
-
-class _Phases:
-    """How long TCP's handshake took: one round trip, and nothing but the way."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.current = "resolve"
-        self.tcp: float | None = None
-        self._clock = clock
-        self._since = clock()
-
-    def begin(self, phase: str) -> None:
-        """A phase of dialling begins (association/dial.py)."""
-        now = self._clock()
-        if self.current == "tcp":
-            self.tcp = now - self._since
-        self.current, self._since = phase, now
 
 
 def _requestor_timeouts(timeouts: RelayTimeouts) -> RequestorTimeouts:
