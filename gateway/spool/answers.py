@@ -10,7 +10,6 @@ from gateway.spool.commitment_values import AskAnswered, Reference
 from gateway.spool.commitments import Item, look, set_items, unresolved_items
 from gateway.spool.schema import (
     ASK_ANSWERED,
-    ASK_OPEN,
     ASK_PUT_OFF,
     ITEM_COMMITTED,
     ITEM_FAILED,
@@ -74,7 +73,7 @@ def answered(
             _refuse(answer, reference, reasons[reference])
         elif reference in proved:
             _prove(answer, reference)
-        elif state == ASK_OPEN:
+        else:
             ask_again_later(tx, reference, place, tx.now + tx.limits.commitment_again_seconds)
     _alarm(answer)
     tx.commitment = True

@@ -62,7 +62,7 @@ def ready_items(tx: Transaction, destination: str, limit: int, after: tuple[floa
         item = Item(*columns)
         after = (item.not_before, item.number)
         state, not_before = look(tx, sop_class_uid, sop_instance_uid, place)
-        if state != ITEM_READY or not_before > tx.now:
+        if state != ITEM_READY:
             set_items(tx, [item], state, not_before=not_before)
             continue
         reference = Reference(sop_class_uid, sop_instance_uid)

@@ -89,6 +89,21 @@ async def test_what_was_put_off_waits(spool: Spool, clock: Clock) -> None:
     assert set(await to_ask(spool, everything=True)) == set(references(1, 2, 7))
 
 
+async def test_what_is_asked_about_twice_waits_for_the_last_answer(spool: Spool) -> None:
+    """Two asks name it because it was begun twice: the end of one leaves it to the other."""
+    await put(spool, 1)
+    await accept(spool)
+    await spool.add_commitment(a_request(1, 7))
+    first, second = await ask(spool, 1, 7), await ask(spool, 1, 7)
+    await spool.ask_put_off(first, 0.0, "no answer")
+    assert await to_ask(spool, everything=True) == []
+    await spool.ask_put_off(second, 0.0, "no answer")
+    assert set(await to_ask(spool, everything=True)) == set(references(1, 7))
+    third = await ask(spool, 1, 7, deadline=0.0)
+    assert (await spool.overdue_asks(0.0))[0].attempts == 2  # the one that was left to the other is none
+    assert await answer(spool, third, 1, 7) == ("known", 0, 0)
+
+
 async def test_attempts_are_counted_for_the_wait_after_them(spool: Spool, clock: Clock) -> None:
     await put(spool, 1)
     await accept(spool)
