@@ -161,7 +161,7 @@ def listens(results: list[Result], status: int = 0x0000, count: int = 1) -> Call
     async def script(peer: WireCentre) -> None:
         request = await peer.accept(SCP_OF_RESULTS)
         assert request.roles == {PUSH_MODEL: (False, True)}
-        assert request.calling_ae.strip() == OWN
+        assert request.calling_ae.strip() == "ARIA"  # the title that the console called
         for _ in range(count):
             result = await told(peer, status)
             results.append(result)
