@@ -21,19 +21,24 @@ import gateway
 from gateway.app import Gateway
 from gateway.association import tls
 from gateway.association.acceptor import AcceptorLimits
+from gateway.commitment import asker, querying, reporter
 from gateway.commitment.decisions import RESEND
 from gateway.config import limits as config_limits
 from gateway.config import load, relaying, schema
 from gateway.config.section import Section
 from gateway.config.shape import Key, keys
 from gateway.dicom import pdu, sop_classes
-from gateway.dicom.commitment import FAILURE_REASONS
+from gateway.dicom.commitment import FAILURE_REASONS, PUSH_MODEL
+from gateway.dicom.data_set import SYNTAXES
 from gateway.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from gateway.dicom.limits import DEFAULT_MAX_PDU_LENGTH, MAX_CONTEXTS
 from gateway.dicom.negotiation import APPLICATION_CONTEXT, AssociateRequest, refusal
+from gateway.procedure_steps import sender
 from gateway.reachability import ReachabilityLimits
 from gateway.relay import patience
+from gateway.relay.mirror import IMPLICIT_VR_LITTLE_ENDIAN
 from gateway.relay.patience import PatienceLimits, RelayTimeouts, adapted
+from gateway.services.mpps import MODALITY_PERFORMED_PROCEDURE_STEP
 
 _PAGE = (Path(__file__).parents[1] / "docs" / "conformance-statement.md").read_text()
 
@@ -196,6 +201,30 @@ async def test_the_services_of_a_whole_gateway(tmp_path: Path) -> None:
     assert said == {_SERVICES[name] for name in served}
     assert served == _SERVICES.keys()
     assert relays == any(row[1:] == ["relayed", "relayed"] for row in rows)
+
+
+def test_the_presentation_contexts_of_our_own() -> None:
+    said = {(row[1], row[2]): row[3].split("; ") for row in _table("contexts")}
+    assert all(name == sop_classes.name(uid) for name, uid, *_ in _table("contexts"))
+    assert len(said) == len(_table("contexts"))
+
+    def names(syntaxes: Iterable[str]) -> list[str]:
+        return [sop_classes.name(uid) for uid in syntaxes]
+
+    push, steps = PUSH_MODEL, MODALITY_PERFORMED_PROCEDURE_STEP
+    assert said == {
+        (sop_classes.VERIFICATION, "SCP"): ["the first that is proposed"],
+        (sop_classes.VERIFICATION, "SCU"): names([IMPLICIT_VR_LITTLE_ENDIAN]),
+        (push, "SCP, asked by consoles"): names(SYNTAXES),
+        (push, "SCP, reporting to consoles"): names(reporter._CONTEXTS[0].transfer_syntaxes),
+        (push, "SCU, asking destinations"): names(asker.CONTEXTS[0].transfer_syntaxes),
+        (push, "SCU, reported to by destinations"): names(SYNTAXES),
+        (steps, "SCP, where queued"): [*names([IMPLICIT_VR_LITTLE_ENDIAN]), "the first that is proposed"],
+        (steps, "SCU, where queued"): ["that of the step", *names([sender.IMPLICIT_LE, sender.EXPLICIT_LE])],
+        (querying.STUDY_ROOT_FIND, 'SCU, where `commitment = "query"`'): names(
+            querying.CONTEXTS[0].transfer_syntaxes
+        ),
+    }
 
 
 # --- statuses --------------------------------------------------------------------------------------------
