@@ -32,6 +32,7 @@ class FakeRecords:
     after_reading: Callable[[], None] = lambda: None  # once, between reading and the answer
     stuck: asyncio.Event | None = None  # no answer before it is set
     failure: SpoolFailure | None = None
+    news: asyncio.Event = field(default_factory=asyncio.Event)  # somebody listens
 
     def store(
         self, destination: str, *, calling_ae: str = "LINAC1", priority: Priority = Priority.RECORD
@@ -87,7 +88,15 @@ class FakeRecords:
         await asyncio.sleep(0)
         return Unsettled(count, newest)
 
+    async def listened(self, count: int = 1) -> None:
+        """Wait until as many listen."""
+        async with asyncio.timeout(10):
+            while len(self.listeners) < count:
+                self.news.clear()
+                await self.news.wait()
+
     def on_settled(self, callback: Callable[[str], None]) -> Callable[[], None]:
         """As the spool's."""
         self.listeners.append(callback)
+        self.news.set()
         return lambda: self.listeners.remove(callback)
