@@ -4,69 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydicom._uid_dict import UID_dictionary
 
 from gateway.dicom import data_set, messages
 from gateway.dicom.command import Command
-from gateway.dicom.negotiation import AcceptedContext
 from gateway.errors import SpoolFailure
-from gateway.model import AETitle, Priority, Route
+from gateway.model import Priority
 from gateway.notices import Alarm
 from gateway.services import ups_guard
 from gateway.services.ups_guard import UPS_CLASSES, UpsGuard, UpsGuarded, UpsGuardLimits
 from tests.support.loop_clock import run_fast, turns
 from tests.support.notice_log import NoticeLog
 from tests.support.ups_records import FakeRecords
-
-PUSH = "1.2.840.10008.5.1.4.34.6.1"
-PULL = "1.2.840.10008.5.1.4.34.6.3"
-TRIAL_PUSH = "1.2.840.10008.5.1.4.34.4.1"
-TRIAL_PULL = "1.2.840.10008.5.1.4.34.4.3"
-MPPS = "1.2.840.10008.3.1.2.3.3"
-IMPLICIT = "1.2.840.10008.1.2"
-SYNTAXES = data_set.SYNTAXES
-STEP = "1.2.826.0.1.3680043.10.1.77"
-CONSOLE = "LINAC1"
-ROUTE = Route(AETitle("ARIA"), ("oncology", "copy"), ups_guard=15.0)
-
-
-def context(abstract_syntax: str = PULL, transfer_syntax: str = IMPLICIT) -> AcceptedContext:
-    return AcceptedContext(1, abstract_syntax, transfer_syntax)
-
-
-def change(sop_class: str = PUSH, action: int = 1) -> Command:
-    return messages.n_action_rq(7, sop_class, STEP, action, has_data_set=True)
-
-
-def state(value: str = "COMPLETED", transfer_syntax: str = IMPLICIT) -> bytes:
-    elements = {0x00081195: ("UI", "1.2.3.4"), 0x00741000: ("CS", value)}
-    return data_set.encode(elements, transfer_syntax)
-
-
-@dataclass
-class Scene:
-    """A guard with everything around it."""
-
-    limits: UpsGuardLimits | None = None
-    log: NoticeLog = field(default_factory=NoticeLog)
-    records: FakeRecords = field(default_factory=FakeRecords)
-
-    def __post_init__(self) -> None:
-        loop = asyncio.get_running_loop()
-        self.guard = UpsGuard(self.records, self.log.notices, loop.time, self.limits)
-
-    def ask(
-        self, route: Route = ROUTE, calling_ae: str = CONSOLE, data: bytes | None = None
-    ) -> asyncio.Task[Command | None]:
-        """Ask for COMPLETED."""
-        data = state() if data is None else data
-        return asyncio.create_task(self.guard.inspect(route, calling_ae, context(), change(), data))
-
+from tests.support.ups_scene import (
+    CONSOLE,
+    IMPLICIT,
+    MPPS,
+    PULL,
+    PUSH,
+    ROUTE,
+    STEP,
+    SYNTAXES,
+    TRIAL_PULL,
+    TRIAL_PUSH,
+    Scene,
+    change,
+    context,
+    state,
+)
 
 # --- which requests are looked at ----------------------------------------------------------------------
 
@@ -421,72 +389,5 @@ def test_what_is_remembered_of_callers_is_bounded() -> None:
             await scene.ask(calling_ae=title)
         assert len(scene.log.of(Alarm)) == 4
         assert len(scene.guard._alarmed) == 2
-
-    run_fast(scenario())
-
-
-# --- in any order --------------------------------------------------------------------------------------
-
-ACTIONS = st.lists(
-    st.one_of(
-        st.tuples(st.just("store"), st.sampled_from(("oncology", "copy", "elsewhere"))),
-        st.tuples(
-            st.sampled_from(("sending", "held", "queued", "accepted", "discarded")), st.integers(0, 30)
-        ),
-        st.tuples(st.just("ask"), st.just(0)),
-        st.tuples(st.just("pass"), st.integers(1, 9)),  # seconds
-        st.tuples(st.just("leave"), st.integers(0, 5)),
-    ),
-    max_size=40,
-)
-
-
-@settings(max_examples=150, deadline=None)
-@given(ACTIONS)
-def test_in_any_order_completed_passes_only_after_all_records_before_it(
-    actions: list[tuple[str, int | str]],
-) -> None:
-    async def scenario() -> None:
-        scene = Scene()
-        records = scene.records
-        waiting: list[asyncio.Task[None]] = []
-        passed = refused = 0
-
-        async def ask() -> None:
-            nonlocal passed, refused
-            before = {number for number in records.deliveries if records.matters(number, ROUTE.to, CONSOLE)}
-            began = asyncio.get_running_loop().time()
-            answer = await scene.guard.inspect(ROUTE, CONSOLE, context(), change(), state())
-            if answer is None:
-                passed += 1
-                assert all(records.arrived_once(number) for number in before)
-            else:
-                refused += 1
-                assert answer.status == 0xC304
-                assert asyncio.get_running_loop().time() - began >= ROUTE.ups_guard - 0.01
-            assert asyncio.get_running_loop().time() - began <= ROUTE.ups_guard + 0.01
-
-        for what, how in actions:
-            match what:
-                case "store":
-                    records.store(str(how))
-                case "ask":
-                    waiting.append(asyncio.create_task(ask()))
-                case "pass":
-                    await asyncio.sleep(float(how))
-                case "leave":
-                    if waiting:
-                        waiting[int(how) % len(waiting)].cancel()
-                case _:
-                    if records.deliveries:
-                        records.settle(list(records.deliveries)[int(how) % len(records.deliveries)], what)
-            await turns(3)
-        await asyncio.sleep(ROUTE.ups_guard + 1)
-        for task in waiting:
-            assert task.done()
-            if not task.cancelled():
-                task.result()
-        assert not records.listeners
-        assert len([one for one in scene.log.of(UpsGuarded) if one.outcome == "refused"]) == refused
 
     run_fast(scenario())
