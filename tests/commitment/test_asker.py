@@ -289,8 +289,7 @@ async def test_an_instance_that_is_not_there_is_sent_once_more_and_then_held(tmp
         await stage.alarm("spool.not-committed")
         [row] = await stage.rows()
         assert (row.committed, row.failed) == (1, 1)
-        [report_] = await stage.spool.commitments_to_report(9)
-        assert report_.failed == ((a_reference(2), NOT_HERE),)
+        assert stage.failures() == {a_reference(2): NOT_HERE}
     answers = stage.log.of(CommitmentAnswered)
     assert [(one.resent, one.held) for one in answers] == [(1, 0), (0, 1)]
     assert "does not have the object" in answers[0].reason
@@ -305,8 +304,7 @@ async def test_other_reasons_hold_at_once_and_are_kept_as_given(reason: int, tmp
         await ready(stage, 1)
         await stage.states("held")
         await stage.alarm("spool.not-committed")
-        [report_] = await stage.spool.commitments_to_report(9)
-        assert report_.failed == ((a_reference(1), reason),)
+        assert stage.failures() == {a_reference(1): reason}
 
 
 async def test_what_an_answer_does_not_name_is_asked_about_again(tmp_path: Path) -> None:
@@ -631,8 +629,7 @@ async def test_patience_ends_with_a_failure_that_says_that_nobody_knows(tmp_path
         await accept(stage.spool)  # anything that happens has the timekeeper look again
         row = await stage.row("reporting")
         assert (row.failed, row.open) == (1, 0)
-        [report_] = await stage.spool.commitments_to_report(9)
-        assert report_.failed == ((a_reference(1), 0x0110),)
+        assert stage.failures() == {a_reference(1): 0x0110}
     assert "commitment.no-result" in stage.alarms()
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from gateway.services.commitment import CommitmentLimits, CommitmentResults, Com
 from gateway.services.registry import ServiceRegistry
 from gateway.services.verification import VerificationService
 from gateway.spool import Spool, SpoolLimits
-from gateway.spool.commitment_values import CommitmentRow
+from gateway.spool.commitment_values import CommitmentRow, Reference
 from tests.support.notice_log import NoticeLog
 from tests.support.ports import free_port
 
@@ -155,6 +156,14 @@ class Scene:
     async def rows(self) -> list[CommitmentRow]:
         """All transactions, oldest first."""
         return list(reversed(await self.spool.list_commitments(100)))
+
+    def failures(self) -> dict[Reference, int]:
+        """The failure reasons that are in the journal, by instance."""
+        with closing(sqlite3.connect(f"file:{self.directory}/journal.db?mode=ro", uri=True)) as db:
+            rows = db.execute(
+                "SELECT sop_class_uid, sop_instance_uid, failure FROM commitment_items"
+            ).fetchall()
+        return {Reference(*names): failure for *names, failure in rows if failure}
 
     async def until(self, condition: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
         """Wait for a condition that an event of the spool or a notice may have made true."""
