@@ -159,6 +159,110 @@ class RelayBroken(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class UpsGuarded(Notice):
+    """A UPS change to COMPLETED had to wait for records, or was refused."""
+
+    calling_ae: str
+    called_ae: str
+    outcome: str  # "passed" or "refused"
+    records: int  # deliveries that were missing: when it came (passed), or at the end (refused)
+    seconds: float  # it waited
+    reason: str  # why it was refused, in words
+
+
+@dataclass(frozen=True, slots=True)
+class StepAnswered(Notice):
+    """A console got its answer to an N-CREATE or N-SET that is queued here."""
+
+    association: str
+    calling_ae: str
+    called_ae: str
+    kind: str  # "create" or "set"
+    size: int
+    seconds: float
+    status: int
+    outcome: str  # "answered" by the destination, "queued", "refused" here
+    reason: str  # why it was refused here, in words
+
+
+@dataclass(frozen=True, slots=True)
+class StepSettled(Notice):
+    """One try to pass on one step came to an end."""
+
+    number: int
+    destination: str
+    calling_ae: str  # as the destination sees it
+    kind: str  # "create" or "set"
+    attempts: int
+    seconds: float
+    outcome: str  # "done", "refused" (and the console was told), "retry", "held"
+    status: int | None  # None: the destination did not answer
+    reason: str  # in words of ours; empty when there is nothing to say
+
+
+@dataclass(frozen=True, slots=True)
+class StepLinkChanged(Notice):
+    """Steps can, or cannot, be passed on to a destination at all. `calling_ae` "": whoever calls."""
+
+    destination: str
+    calling_ae: str
+    up: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentRequested(Notice):
+    """A console asked for commitment (N-ACTION) and was answered."""
+
+    association: str
+    address: str
+    calling_ae: str
+    called_ae: str
+    number: int  # of the transaction, 0 when it was refused
+    instances: int
+    outcome: str  # "new" | "again" | "refused"
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentAsked(Notice):
+    """A destination was asked, or could not be."""
+
+    destination: str
+    instances: int
+    outcome: str  # "asked" | "put off"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentAnswered(Notice):
+    """A destination told what it has committed."""
+
+    source: str  # AE title or peer that told it
+    outcome: str  # "known" | "again" | "unknown" | "refused"
+    committed: int
+    failed: int
+    resent: int  # deliveries that are sent once more
+    held: int
+    how: str  # "N-EVENT-REPORT" | "verified by query"
+    reason: str  # of a refusal; failure reasons otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentReported(Notice):
+    """A console was told its result, or could not be."""
+
+    number: int
+    calling_ae: str
+    committed: int
+    failed: int
+    outcome: str  # "reported" | "retry" | "given up"
+    where: str  # "same association" | "new association"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class LinkChanged(Notice):
     """A destination went from one state to another (online, degraded, offline)."""
 

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 from gateway.association.asking import AskingAssociation, RequestHandler
 from gateway.commitment.decisions import Reply, verdict
-from gateway.commitment.notices import CommitmentAsked
 from gateway.commitment.results import Results
 from gateway.commitment.rounds import REFUSED, UNANSWERED, Rounds, Workshop
 from gateway.dicom.command import Command
@@ -22,6 +21,7 @@ from gateway.dicom.data_set import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from gateway.dicom.negotiation import AcceptedContext, ProposedContext
 from gateway.errors import PeerError, SpoolFailure
 from gateway.model import Peer
+from gateway.notices import CommitmentAsked
 from gateway.spool.commitment_values import OpenAsk, ToAsk
 
 CONTEXTS = (ProposedContext(1, PUSH_MODEL, (EXPLICIT_LITTLE, IMPLICIT_LITTLE)),)

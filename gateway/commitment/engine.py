@@ -13,7 +13,6 @@ from gateway.association.timeouts import RequestorTimeouts
 from gateway.commitment.asker import Asker
 from gateway.commitment.decisions import ask_again_after
 from gateway.commitment.dialling import Dialler
-from gateway.commitment.notices import CommitmentRequested
 from gateway.commitment.policy import CommitmentPolicy
 from gateway.commitment.ports import CommitmentSpool
 from gateway.commitment.querying import Querier
@@ -24,7 +23,7 @@ from gateway.commitment.troubles import Troubles
 from gateway.dicom.command import Command
 from gateway.dicom.negotiation import AcceptedContext
 from gateway.model import AETitle, Peer
-from gateway.notices import Alarm, Notices
+from gateway.notices import Alarm, CommitmentRequested, Notices
 from gateway.spool.commitment_values import CommitmentRequest
 
 _MOST_NAMED = 10_000

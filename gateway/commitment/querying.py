@@ -16,7 +16,6 @@ from typing import Final
 
 from gateway.association.asking import Answer, AskingAssociation
 from gateway.commitment.decisions import RESEND, reasons
-from gateway.commitment.notices import CommitmentAnswered
 from gateway.commitment.rounds import REFUSED, Rounds
 from gateway.dicom import messages
 from gateway.dicom.commitment import CLASS_INSTANCE_CONFLICT, NO_SUCH_INSTANCE, PROCESSING_FAILURE
@@ -35,6 +34,7 @@ from gateway.dicom.data_set import (
 from gateway.dicom.negotiation import AcceptedContext, ProposedContext
 from gateway.dicom.status import Service, words
 from gateway.errors import LocalError, PeerError, SpoolFailure
+from gateway.notices import CommitmentAnswered
 from gateway.spool.commitment_values import Reference, ToAsk
 from gateway.spool.values import DataReader
 

@@ -18,7 +18,6 @@ from gateway.association.admission import NearSide
 from gateway.association.asking import AskingAssociation
 from gateway.commitment.decisions import Reply, is_late, verdict
 from gateway.commitment.dialling import Dialler
-from gateway.commitment.notices import CommitmentReported
 from gateway.commitment.policy import CommitmentPolicy
 from gateway.commitment.ports import Reports
 from gateway.commitment.troubles import Troubles
@@ -27,7 +26,7 @@ from gateway.dicom.data_set import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from gateway.dicom.negotiation import AcceptedContext, ProposedContext
 from gateway.errors import PeerError
 from gateway.model import AETitle, Peer
-from gateway.notices import Notices
+from gateway.notices import CommitmentReported, Notices
 from gateway.spool.commitment_values import CommitmentReport
 
 REFUSED: Final = "commitment.report-refused"

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.commitment.decisions import RESEND, reasons
-from gateway.commitment.notices import CommitmentAnswered
 from gateway.commitment.ports import Asks
 from gateway.dicom import messages
 from gateway.dicom.command import Command, CommandField
@@ -21,7 +20,7 @@ from gateway.dicom.commitment import (
 )
 from gateway.dicom.negotiation import AcceptedContext
 from gateway.errors import SpoolFailure
-from gateway.notices import Notices
+from gateway.notices import CommitmentAnswered, Notices
 from gateway.spool.commitment_values import AskAnswered, Reference
 
 HOW: Final = "N-EVENT-REPORT"

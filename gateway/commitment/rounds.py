@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from gateway.association.asking import AskingAssociation, RequestHandler
 from gateway.association.errors import AssociateRejectedError
 from gateway.commitment.dialling import Dialler
-from gateway.commitment.notices import CommitmentAsked
 from gateway.commitment.pace import Pace
 from gateway.commitment.policy import CommitmentPolicy
 from gateway.commitment.ports import Asks
@@ -19,7 +18,7 @@ from gateway.commitment.troubles import Troubles
 from gateway.dicom.negotiation import AcceptedContext, ProposedContext
 from gateway.errors import PeerError
 from gateway.model import Peer
-from gateway.notices import Notices
+from gateway.notices import CommitmentAsked, Notices
 from gateway.spool.commitment_values import ToAsk
 
 REJECTED = "commitment.rejected"

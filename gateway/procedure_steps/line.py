@@ -17,9 +17,8 @@ from typing import Protocol
 
 from gateway.errors import SpoolFailure
 from gateway.model import AETitle
-from gateway.notices import Alarm, Notices
+from gateway.notices import Alarm, Notices, StepLinkChanged
 from gateway.procedure_steps import order
-from gateway.procedure_steps.notices import StepLinkChanged
 from gateway.procedure_steps.outcomes import Outcomes, Settling, Try
 from gateway.procedure_steps.policy import StepPolicy
 from gateway.procedure_steps.sender import NotSent, Reply, Scope, Unanswered

@@ -13,9 +13,8 @@ from typing import Final, Protocol
 from gateway.dicom.command import Command, CommandField
 from gateway.errors import LocalError, SpoolFailure
 from gateway.model import AETitle
-from gateway.notices import Alarm, Notices
+from gateway.notices import Alarm, Notices, StepSettled
 from gateway.procedure_steps.decisions import PROCESSING_FAILURE, Decision, Verdict, judge
-from gateway.procedure_steps.notices import StepSettled
 from gateway.procedure_steps.policy import StepPolicy
 from gateway.procedure_steps.sender import Answered, NotSent, Unanswered
 from gateway.procedure_steps.waiting import Waits

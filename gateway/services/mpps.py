@@ -25,7 +25,7 @@ from gateway.dicom.command import Command, CommandField
 from gateway.dicom.negotiation import AcceptedContext, ContextAnswer, ContextResult, ProposedContext
 from gateway.errors import LocalError, NoRoom
 from gateway.model import Route, valid_uid
-from gateway.notices import Notice, Notices
+from gateway.notices import Notices, StepAnswered
 from gateway.routing import OwnTitle
 from gateway.services.registry import Handler, Visit
 from gateway.spool.step_values import Step, StepKind
@@ -47,21 +47,6 @@ class ProcedureStepLimits:
 
     max_size: int = 256 * 1024  # of the data set of one request
     max_receiving: int = 16 * 1024 * 1024  # of all data sets together that are not durable yet
-
-
-@dataclass(frozen=True, slots=True)
-class StepAnswered(Notice):
-    """A console got its answer to an N-CREATE or N-SET that is queued here."""
-
-    association: str
-    calling_ae: str
-    called_ae: str
-    kind: str  # "create" or "set"
-    size: int
-    seconds: float
-    status: int
-    outcome: str  # "answered" by the destination, "queued", "refused" here
-    reason: str  # why it was refused here, in words
 
 
 class Desk(Protocol):

@@ -29,7 +29,7 @@ from gateway.dicom.data_set import DataSetLimits
 from gateway.dicom.negotiation import AcceptedContext
 from gateway.errors import PeerError, SpoolFailure
 from gateway.model import Priority, Route
-from gateway.notices import Alarm, Notice, Notices
+from gateway.notices import Alarm, Notices, UpsGuarded
 
 UPS_CLASSES: Final = frozenset(
     f"1.2.840.10008.5.1.4.34.{number}"
@@ -48,18 +48,6 @@ PROCESSING_FAILURE: Final = 0x0110
 _NOT_THERE: Final = "records of this console have not reached the centre yet"
 _UNREADABLE: Final = "the procedure step state in this request cannot be read"
 _UNKNOWN: Final = "cannot tell whether the records have reached the centre"
-
-
-@dataclass(frozen=True, slots=True)
-class UpsGuarded(Notice):
-    """A UPS change to COMPLETED had to wait for records, or was refused."""
-
-    calling_ae: str
-    called_ae: str
-    outcome: str  # "passed" or "refused"
-    records: int  # deliveries that were missing: when it came (passed), or at the end (refused)
-    seconds: float  # it waited
-    reason: str  # why it was refused, in words
 
 
 @dataclass(frozen=True, slots=True)
