@@ -262,3 +262,17 @@ def test_cancelled_it_lets_everybody_go() -> None:
         assert scene.store.state(1).value == "queued"
 
     run_fast(scenario())
+
+
+def test_without_any_peer_it_lives_until_it_is_closed() -> None:
+    async def scenario() -> None:
+        store = FakeStepSpool()
+        engine = StepEngine(store, {}, OWN, NoticeLog().notices)
+        run = asyncio.create_task(engine.run())
+        await asyncio.sleep(3600)
+        assert not run.done()
+        await engine.close()
+        assert run.done()
+        assert store.listeners == 0
+
+    run_fast(scenario())
