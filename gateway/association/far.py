@@ -13,6 +13,7 @@ from typing import Generic, Protocol, TypeVar
 
 from gateway.association.association import Closed
 from gateway.association.dial import OnPhase
+from gateway.association.errors import ConnectFailed
 from gateway.association.requestor import establish
 from gateway.association.sending import RequestorAssociation
 from gateway.association.timeouts import RequestorTimeouts
@@ -154,4 +155,6 @@ async def open_far(
     """
     association = FarAssociation(request, peer=peer.name, profile=profile, notices=notices, timeouts=timeouts)
     await establish(association, peer, tls_context=tls_context, timeouts=timeouts, on_phase=on_phase)
+    if not association.usable:  # it came to its end in the same read in which it was accepted
+        raise ConnectFailed("association", f"accepted, and ended at once: {association._fault()}")
     return association
