@@ -8,8 +8,8 @@ import traceback
 from datetime import UTC, datetime
 from types import TracebackType
 
-from gateway.logs.lines import Fields, Rate, Seconds, Size, Value
 from gateway.logs.text import harmless, quoted, without_uids
+from gateway.logs.values import Fields, Rate, Seconds, Size, Value
 
 # Their exceptions may quote the data set they choked on.
 _LIBRARIES_THAT_QUOTE = ("pydicom", "pynetdicom")

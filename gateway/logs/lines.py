@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from gateway.dicom import sop_classes
-from gateway.dicom import status as dimse_status
-from gateway.logs.text import harmless, size_words, time_words, without_uids
+from gateway.logs import conversation
+from gateway.logs.values import Fields, Rate, Seconds, Size, Words, named, status_fields
 from gateway.notices import (
     Alarm,
     AssociationClosed,
@@ -19,47 +18,7 @@ from gateway.notices import (
     Notice,
     ObjectRefused,
     ObjectStored,
-    RelayBroken,
-    RelayOpened,
-    RelayRefused,
 )
-
-
-class Size(int):
-    """An amount of bytes."""
-
-    def words(self) -> str:
-        """Return it as people read it."""
-        return size_words(self)
-
-
-class Seconds(float):
-    """A length of time."""
-
-    def words(self) -> str:
-        """Return it as people read it."""
-        return time_words(self)
-
-
-class Rate(int):
-    """Bytes per second."""
-
-    def words(self) -> str:
-        """Return it as people read it."""
-        return f"{size_words(self)}/s"
-
-
-class Words(str):
-    """Free text, perhaps in the words of a peer: blanked out and made harmless when it is made."""
-
-    __slots__ = ()
-
-    def __new__(cls, text: str) -> Words:
-        return super().__new__(cls, harmless(without_uids(text)))
-
-
-Value = Size | Seconds | Rate | Words | str | int
-Fields = tuple[tuple[str, Value], ...]
 
 _REJECTED = {1: "permanent", 2: "transient"}  # PS3.8 9.3.4
 _SOURCES = {1: "service-user", 2: "service-provider (ACSE)", 3: "service-provider (presentation)"}
@@ -111,51 +70,15 @@ def _line(notice: Notice) -> Line:
                 "object refused",
                 (
                     *_sender(notice),
-                    ("sop_class", _named(notice.sop_class_uid)),
+                    ("sop_class", named(notice.sop_class_uid)),
                     ("size", Size(notice.size)),
-                    *_status(notice.status),
+                    *status_fields(notice.status),
                     ("reason", Words(notice.reason)),
                     ("association", notice.association),
                 ),
             )
         case DeliverySettled():
             return _delivery(notice)
-        case RelayOpened():
-            return Line(
-                logging.DEBUG,
-                "relay opened",
-                (
-                    ("far_peer", notice.peer),
-                    ("warm", "yes" if notice.warm else "no"),
-                    ("duration", Seconds(notice.seconds)),
-                    ("association", notice.association),
-                    ("far", notice.far),
-                ),
-            )
-        case RelayRefused():
-            return Line(
-                logging.WARNING,
-                "relay refused",
-                (
-                    *_sender(notice),
-                    ("far_peer", notice.peer),
-                    ("duration", Seconds(notice.seconds)),
-                    ("reason", Words(notice.reason)),
-                    ("association", notice.association),
-                ),
-            )
-        case RelayBroken():
-            return Line(
-                logging.WARNING,
-                "relay broken",
-                (
-                    ("far_peer", notice.peer),
-                    ("unanswered", notice.unanswered),
-                    ("reason", Words(notice.reason)),
-                    ("association", notice.association),
-                    ("far", notice.far),
-                ),
-            )
         case LinkChanged():
             return Line(
                 logging.INFO if notice.after == "online" else logging.WARNING,
@@ -172,7 +95,8 @@ def _line(notice: Notice) -> Line:
                 logging.ERROR, "alarm", (("code", notice.code), *number, ("text", Words(notice.text)))
             )
         case _:
-            return Line(logging.DEBUG, type(notice).__name__, ())
+            level, event, fields = conversation.line(notice)
+            return Line(level, event, fields)
 
 
 def _association_refused(notice: AssociationRefused) -> Line:
@@ -213,12 +137,12 @@ def _object_stored(notice: ObjectStored) -> Line:
         (
             ("object", notice.number),
             *_sender(notice),
-            ("sop_class", _named(notice.sop_class_uid)),
-            ("transfer_syntax", _named(notice.transfer_syntax_uid)),
+            ("sop_class", named(notice.sop_class_uid)),
+            ("transfer_syntax", named(notice.transfer_syntax_uid)),
             ("priority", notice.priority),
             ("size", Size(notice.size)),
             *_pace(notice.size, notice.seconds),
-            *_status(0x0000),
+            *status_fields(0x0000),
             ("outcome", notice.outcome),
             ("association", notice.association),
         ),
@@ -241,13 +165,13 @@ def _delivery(notice: DeliverySettled) -> Line:
             ("object", notice.object_number),
             ("delivery", notice.delivery),
             ("destination", notice.destination),
-            ("sop_class", _named(notice.sop_class_uid)),
-            ("transfer_syntax", _named(notice.transfer_syntax_uid)),
+            ("sop_class", named(notice.sop_class_uid)),
+            ("transfer_syntax", named(notice.transfer_syntax_uid)),
             ("priority", notice.priority),
             ("size", Size(notice.size)),
             *_pace(notice.size, notice.seconds),
             ("attempts", notice.attempts),
-            *(() if notice.status is None else _status(notice.status)),
+            *(() if notice.status is None else status_fields(notice.status)),
             ("outcome", notice.outcome),
             ("reason", Words(notice.reason)),
         ),
@@ -263,12 +187,7 @@ def _who(notice: AssociationRefused | AssociationOpened | AssociationClosed) -> 
 
 
 def _sender(
-    notice: AssociationRefused
-    | AssociationOpened
-    | AssociationClosed
-    | ObjectStored
-    | ObjectRefused
-    | RelayRefused,
+    notice: AssociationRefused | AssociationOpened | AssociationClosed | ObjectStored | ObjectRefused,
 ) -> Fields:
     return (
         ("peer", notice.address),
@@ -277,15 +196,6 @@ def _sender(
     )
 
 
-def _named(uid: str) -> str:
-    return harmless(sop_classes.name(uid), 80) if uid else ""
-
-
 def _pace(size: int, seconds: float) -> Fields:
     rate: Fields = (("rate", Rate(size / seconds)),) if size and seconds > 0 else ()
     return (("duration", Seconds(seconds)), *rate)
-
-
-def _status(code: int) -> Fields:
-    category, _, meaning = dimse_status.words(code).partition(f" 0x{code:04X}")
-    return (("status", f"0x{code:04X}"), ("status_words", Words(meaning.removeprefix(": ") or category)))

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from gateway.logs.lines import Fields, Line, Words, line
+from gateway.logs.lines import Line, line
 from gateway.logs.refusals import RefusalLimits, Refusals
 from gateway.logs.text import harmless
+from gateway.logs.values import Fields, Words
 from gateway.notices import AssociationRefused, ConnectionRefused, Notice
 
 _log = logging.getLogger("gateway")

@@ -25,12 +25,20 @@ from gateway.notices import (
     AssociationClosed,
     AssociationOpened,
     AssociationRefused,
+    CommitmentAnswered,
+    CommitmentReported,
+    CommitmentRequested,
     ConnectionRefused,
     DeliverySettled,
     Notice,
     Notices,
     ObjectRefused,
     ObjectStored,
+    RelayBroken,
+    RelayOpened,
+    RelayRefused,
+    StepSettled,
+    UpsGuarded,
 )
 from gateway.spool import SpoolSummary
 
@@ -40,6 +48,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotati
 _ASSOCIATION_SECONDS = (0.1, 0.5, 1, 5, 15, 60, 300, 1800)
 _STORE_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
 _DELIVERY_SECONDS = (0.05, 0.1, 0.5, 1, 2.5, 5, 15, 60, 300, 1800)
+_RELAY_SECONDS = (0.001, 0.01, 0.05, 0.25, 1, 2.5, 5, 10)
 _OBJECT_BYTES = (4e3, 16e3, 65536, 262144, 1e6, 4e6, 16e6, 64e6, 256e6, 1e9)
 
 
@@ -123,6 +132,27 @@ class Metrics:
             "delivery_statuses", "DIMSE statuses that destinations answered.", "destination", "status"
         )
         self._alarms = counter("alarms", "Alarms raised.", "code")
+        self._relays = counter(
+            "relays", "Callers that were, or were not, connected with a far end.", "peer", "outcome"
+        )
+        self._unanswered = counter(
+            "relay_unanswered", "Requests that got a failure because the far end was lost.", "peer"
+        )
+        self._relay_seconds = histogram(
+            "relay_connect_seconds", "A caller's wait for the far end.", _RELAY_SECONDS, "peer"
+        )
+        self._guarded = counter(
+            "ups_guarded", "UPS completions that had to wait for records, or were refused.", "outcome"
+        )
+        self._commitments = counter(
+            "commitments", "Storage commitment: requested by consoles, reported to them.", "step", "outcome"
+        )
+        self._committed = counter(
+            "commitment_instances", "Objects that destinations committed, or did not.", "outcome"
+        )
+        self._steps = counter(
+            "procedure_steps", "Tries to pass on a queued procedure step.", "destination", "outcome"
+        )
 
     def _on_notice(self, notice: Notice) -> None:
         match notice:
@@ -144,6 +174,32 @@ class Metrics:
                 self._on_settled(notice)
             case Alarm():
                 self._alarms.labels(self._word(notice.code)).inc()
+            case _:
+                self._on_conversation(notice)
+
+    def _on_conversation(self, notice: Notice) -> None:
+        match notice:
+            case RelayOpened():
+                peer = self._place(notice.peer)
+                self._relays.labels(peer, "warm" if notice.warm else "opened").inc()
+                self._relay_seconds.labels(peer).observe(notice.seconds)
+            case RelayRefused():
+                self._relays.labels(self._place(notice.peer), "refused").inc()
+            case RelayBroken():
+                peer = self._place(notice.peer)
+                self._relays.labels(peer, "broken").inc()
+                self._unanswered.labels(peer).inc(notice.unanswered)
+            case UpsGuarded():
+                self._guarded.labels(self._word(notice.outcome)).inc()
+            case CommitmentRequested():
+                self._commitments.labels("requested", self._word(notice.outcome)).inc()
+            case CommitmentReported():
+                self._commitments.labels("reported", self._word(notice.outcome)).inc()
+            case CommitmentAnswered():
+                self._committed.labels("committed").inc(notice.committed)
+                self._committed.labels("failed").inc(notice.failed)
+            case StepSettled():
+                self._steps.labels(self._place(notice.destination), self._word(notice.outcome)).inc()
 
     def _on_closed(self, notice: AssociationClosed) -> None:
         direction = _direction(notice.inbound)

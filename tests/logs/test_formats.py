@@ -9,7 +9,7 @@ import pydicom
 import pytest
 
 from gateway.logs.formats import JsonFormatter, LogfmtFormatter
-from gateway.logs.lines import Fields, Rate, Seconds, Size, Words
+from gateway.logs.values import Fields, Rate, Seconds, Size, Words
 
 FIELDS: Fields = (
     ("object", 17),

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.logs.formats import LogfmtFormatter
 from gateway.logs.journald import JournaldHandler, entry, stderr_is_journal
-from gateway.logs.lines import Size, Words
+from gateway.logs.values import Size, Words
 
 
 def parsed(datagram: bytes) -> dict[str, str]:

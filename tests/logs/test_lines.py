@@ -7,7 +7,8 @@ import logging
 
 import pytest
 
-from gateway.logs.lines import Line, Size, Words, line
+from gateway.logs.lines import Line, line
+from gateway.logs.values import Size, Words
 from gateway.notices import (
     Alarm,
     AssociationClosed,

@@ -15,11 +15,19 @@ from gateway.notices import (
     AssociationClosed,
     AssociationOpened,
     AssociationRefused,
+    CommitmentAnswered,
+    CommitmentReported,
+    CommitmentRequested,
     ConnectionRefused,
     DeliverySettled,
     Notices,
     ObjectRefused,
     ObjectStored,
+    RelayBroken,
+    RelayOpened,
+    RelayRefused,
+    StepSettled,
+    UpsGuarded,
 )
 
 RECORD = "1.2.840.10008.5.1.4.1.1.481.4"
@@ -132,3 +140,29 @@ def test_labels_are_bounded() -> None:
     assert sop_class(RECORD) == NAME
     assert sop_class("1.2.3.4") == OTHER
     assert len({sop_class(uid) for uid in UID_dictionary}) == MAX_SOP_CLASSES + 1
+
+
+async def test_the_conversation_is_counted(notices: Notices, metrics: Metrics) -> None:
+    for notice in (
+        RelayOpened("a1", "f1", "oncology", warm=True, seconds=0.02),
+        RelayOpened("a2", "f2", "oncology", warm=False, seconds=2.0),
+        RelayRefused("a3", "192.0.2.20", "LINAC1", "ARIA", "oncology", "away", 0.1),
+        RelayBroken("a2", "f2", "oncology", 3, "lost"),
+        UpsGuarded("LINAC1", "ARIA", "refused", 2, 15.0, "records"),
+        CommitmentRequested("a1", "192.0.2.20", "LINAC1", "ARIA", 7, 12, "new", 0, ""),
+        CommitmentAnswered("ARIA", "known", 11, 1, 0, 0, "N-EVENT-REPORT", ""),
+        CommitmentReported(7, "LINAC1", 11, 1, "reported", "new association", ""),
+        StepSettled(3, "oncology", "LINAC1", "create", 1, 0.7, "done", 0, ""),
+    ):
+        notices.publish(notice)
+    read = await samples(metrics)
+    for outcome in ("warm", "opened", "refused", "broken"):
+        assert read["dicom_gateway_relays_total", f"outcome={outcome}", "peer=oncology"] == 1
+    assert read["dicom_gateway_relay_unanswered_total", "peer=oncology"] == 3
+    assert read["dicom_gateway_relay_connect_seconds_sum", "peer=oncology"] == 2.02
+    assert read["dicom_gateway_ups_guarded_total", "outcome=refused"] == 1
+    assert read["dicom_gateway_commitments_total", "outcome=new", "step=requested"] == 1
+    assert read["dicom_gateway_commitments_total", "outcome=reported", "step=reported"] == 1
+    assert read["dicom_gateway_commitment_instances_total", "outcome=committed"] == 11
+    assert read["dicom_gateway_commitment_instances_total", "outcome=failed"] == 1
+    assert read["dicom_gateway_procedure_steps_total", "destination=oncology", "outcome=done"] == 1
