@@ -109,22 +109,20 @@ class Gateway:
         undo.push_async_callback(capabilities.save)
 
         # What delivers them.
-        peers = settings.peers(config)
+        peers, destinations = settings.peers(config), settings.destination_names(config)
         reachabilities = Reachabilities()
         pauses = await asyncio.to_thread(Pauses.load, state_dir)
         executor = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="delivery")
         undo.callback(executor.shutdown, wait=False, cancel_futures=True)
         self.engine = DeliveryEngine(
             self.spool,
-            [Destination(peers[name], paused=name in pauses) for name in settings.destination_names(config)],
+            [Destination(peers[name], paused=name in pauses) for name in destinations],
             self._transports(capabilities, executor, state_dir),
             self.notices,
             settings.delivery_policy(config),
             remember_paused=pauses.save,
             reachabilities=reachabilities,
         )
-
-        undo.callback(reachabilities.subscribe(self._peer_came_back))
 
         # What passes through.
         tls_for = ClientContexts().of
@@ -153,7 +151,7 @@ class Gateway:
             config.gateway.ae_title,
             self.notices,
             settings.commitment_policy(config),
-            destinations=settings.destination_names(config),
+            destinations=destinations,
             tls_for=tls_for,
             reachable=leave.ask,
             dialled=leave.tell,
@@ -172,6 +170,15 @@ class Gateway:
             reachable=leave.ask,
             report=leave.tell,
         )
+
+        def came_back(peer: str, up: bool, _reason: str) -> None:
+            """Whoever found out, what waits need not wait for its own next try."""
+            if up:
+                steps.kick(peer)
+                if peer in destinations:
+                    self.engine.kick(peer)
+
+        undo.callback(reachabilities.subscribe(came_back))
 
         # What takes them.
         commitment_limits = settings.commitment_limits(config)
@@ -258,11 +265,6 @@ class Gateway:
             )
 
         return transport
-
-    def _peer_came_back(self, peer: str, up: bool, _reason: str) -> None:
-        """Whoever found out, delivery need not wait for its own next try."""
-        if up and peer in settings.destination_names(self.config):
-            self.engine.kick(peer)
 
     def _run_core(self, name: str, work: Coroutine[object, object, None]) -> None:
         self._core.append(asyncio.create_task(work, name=name))

@@ -30,7 +30,7 @@ class RelayService:
         limits: SessionLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`inspectors` look at some requests of callers on store-and-forward routes before they go on."""
+        """`inspectors` look at some requests of callers before they go on."""
         self._dialer = dialer
         self._notices = notices
         self._inspectors = tuple(inspectors)
@@ -79,7 +79,7 @@ class RelayService:
             route=route,
             calling_ae=calling_ae,
             alone=alone,
-            inspectors=self._inspectors if route.mode == "store" else (),
+            inspectors=self._inspectors,
             moves=self._moves,
             notices=self._notices,
             limits=self._limits,
