@@ -1,6 +1,6 @@
-"""The far end is killed, or falls silent, at each step of a conversation: the console hears in time.
+"""The far end is killed or falls silent, or the console goes, at each step of a conversation.
 
-Afterwards nothing is left in the gateway: no association, no descriptor.
+Who is left is told in time; afterwards nothing is left in the gateway: no association, no descriptor.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ SILENT = tuple(
     if case.step not in (steps.ACCEPTED, steps.ANSWERED)  # nothing is owed then
 )
 CASES = KILLED + SILENT
+CONSOLE_GONE = tuple(case for case in KILLED if case.step != steps.RELEASING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +86,26 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    ports = {f"FAR{number}": free_port() for number in range(len(CASES) + 1)}
+    titles = [
+        *(f"FAR{n}" for n in range(len(CASES))),
+        *(f"GONE{n}" for n in range(len(CONSOLE_GONE))),
+        "LAST",
+    ]
+    ports = {title: free_port() for title in titles}
     with GatewayProcess(
         tmp_path_factory.mktemp("killed"),
         peers=[peer(title.lower(), title, port) for title, port in ports.items()],
         routes=[{"called": title, "to": [title.lower()], "mode": "relay"} for title in ports],
-        # Releases go up to the far end, so that the last step is one too.
-        sections={"relay": {"connect": BOUND, "response": BOUND, "between": BOUND, "max_warm": 0}},
+        # No association is kept ready: releases go up to the far end, so that the last step is one too.
+        sections={
+            "relay": {"connect": BOUND, "response": BOUND, "between": BOUND, "max_warm": 0},
+            # How long a far end that was sent an A-ABORT has to close (the ARTIM timer of PS3.8 9.1.5).
+            "timeouts": {"release": BOUND},
+        },
     ) as gateway:
         # One whole conversation first: what the gateway opens once and keeps is no leak.
-        title, port = next(reversed(ports.items()))
-        with StoppingFarEnd(port=port):
-            asyncio.run(_whole_conversation(gateway, title))
+        with StoppingFarEnd(port=ports["LAST"]):
+            asyncio.run(_whole_conversation(gateway, "LAST"))
         _wait_idle(gateway)
         yield Scene(gateway, ports, descriptors(gateway.pid))
 
@@ -122,6 +131,15 @@ def _wait_idle(gateway: GatewayProcess) -> None:
     gateway.wait("no association is left", lambda: not _associations(gateway), timeout=10)
 
 
+def _nothing_is_left(scene: Scene) -> None:
+    _wait_idle(scene.gateway)
+    scene.gateway.wait(
+        "no descriptor is left",
+        lambda: descriptors(scene.gateway.pid) <= scene.idle_descriptors,
+        timeout=10,
+    )
+
+
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[case.name for case in CASES])
 async def test_the_console_is_answered_whatever_becomes_of_the_far_end(scene: Scene, number: int) -> None:
     case, title = CASES[number], f"FAR{number}"
@@ -132,13 +150,7 @@ async def test_the_console_is_answered_whatever_becomes_of_the_far_end(scene: Sc
     ] * case.pending
     assert len([each for each in heard if not each.command.is_response]) == case.stores
     _check_end(case, heard, end)
-    await asyncio.to_thread(_wait_idle, scene.gateway)
-    await asyncio.to_thread(
-        scene.gateway.wait,
-        "no descriptor is left",
-        lambda: descriptors(scene.gateway.pid) <= scene.idle_descriptors,
-        10,
-    )
+    await asyncio.to_thread(_nothing_is_left, scene)
 
 
 def _check_end(case: Case, heard: list[Heard], end: object) -> None:
@@ -164,31 +176,35 @@ async def _talk(port: int, title: str, case: Case, far: StoppingFarEnd) -> tuple
     console = await WireConsole.connect(port)
     assert isinstance(console, WireConsole)
     stopping = asyncio.create_task(_stop(far, case))
-    asked = proposals(FIND, GET, CT_IMAGE)
-    heard: list[Heard] = []
     try:
-        answer = await console.associate(
-            AssociateRequest(title, "LINAC1", asked, roles={CT_IMAGE: (False, True)})
-        )
-        if not isinstance(answer, AssociateAccept):
-            return heard, answer
-        console.answer = answer
-        if case.asks:
-            build = messages.c_find_rq if case.asks == FIND else messages.c_get_rq
-            console.say(case.asks, build(0, case.asks), KEYS)
-        while not isinstance(message := await console.hear(), Ended):
-            heard.append(message)
-            if not message.command.is_response:
-                console.send_command(message.context_id, messages.response(message.command, 0x0000))
-            if message.status == 0x0000 and case.step == steps.RELEASING:
-                console.layer.release()
-                console.flush()
-        return heard, message.event
+        return await _talk_on(console, title, case)
     finally:
         await console.close()
         since = await stopping
         took = time.monotonic() - since
         assert took < SLACK + (2 * BOUND if case.hangs else 0), f"{took:.1f} s"
+
+
+async def _talk_on(console: WireConsole, title: str, case: Case) -> tuple[list[Heard], object]:
+    asked = proposals(FIND, GET, CT_IMAGE)
+    heard: list[Heard] = []
+    answer = await console.associate(
+        AssociateRequest(title, "LINAC1", asked, roles={CT_IMAGE: (False, True)})
+    )
+    if not isinstance(answer, AssociateAccept):
+        return heard, answer
+    console.answer = answer
+    if case.asks:
+        build = messages.c_find_rq if case.asks == FIND else messages.c_get_rq
+        console.say(case.asks, build(0, case.asks), KEYS)
+    while not isinstance(message := await console.hear(), Ended):
+        heard.append(message)
+        if not message.command.is_response:
+            console.send_command(message.context_id, messages.response(message.command, 0x0000))
+        if message.status == 0x0000 and case.step == steps.RELEASING:
+            console.layer.release()
+            console.flush()
+    return heard, message.event
 
 
 async def _stop(far: StoppingFarEnd, case: Case) -> float:
@@ -197,6 +213,23 @@ async def _stop(far: StoppingFarEnd, case: Case) -> float:
     if not case.hangs:
         far.kill()
     return time.monotonic()
+
+
+@pytest.mark.parametrize("number", range(len(CONSOLE_GONE)), ids=[case.step for case in CONSOLE_GONE])
+async def test_nothing_is_left_when_the_console_goes_while_the_far_end_hangs(
+    scene: Scene, number: int
+) -> None:
+    case, title = CONSOLE_GONE[number], f"GONE{number}"
+    with StoppingFarEnd(case.step, port=scene.ports[title]) as far:
+        console = await WireConsole.connect(scene.gateway.port)
+        assert isinstance(console, WireConsole)
+        talking = asyncio.create_task(_talk_on(console, title, case))
+        try:
+            await asyncio.to_thread(far.wait_there)
+        finally:
+            talking.cancel()
+            await console.close()
+        await asyncio.to_thread(_nothing_is_left, scene)
 
 
 async def test_after_all_that_a_far_end_that_comes_back_is_served(scene: Scene) -> None:
