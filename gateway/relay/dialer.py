@@ -177,12 +177,13 @@ class Dialer:
         mirrored = mirror(near_ids, ids[: len(near_ids)], far.answer)
         accepted = {near: far.context_id for near, far in mirrored.contexts.items() if far.accepted}
         reachability = self._reachabilities.of(far.peer)
+        since = self._clock()
         end = FarEnd(
             association=far,
             contexts=accepted,
             timeouts=adapted(self._policy.timeouts, reachability.rtt_bound),
             done=self._done,
-            lost=lambda closed: self._lost(far, closed),
+            lost=lambda closed: self._lost(far, closed, since),
         )
         return Reached(end, mirrored, warm)
 
@@ -193,8 +194,10 @@ class Dialer:
         else:
             self.warm.release_soon(far)
 
-    def _lost(self, far: Far, closed: Closed) -> None:
-        self._reachabilities.of(far.peer).failed(self._clock(), closed.reason, since=far.heard_at)
+    def _lost(self, far: Far, closed: Closed, since: float) -> None:
+        """It ended in use. That it was opened well says nothing against that, however little it said since."""
+        last_good = max(since, far.heard_at)
+        self._reachabilities.of(far.peer).failed(self._clock(), closed.reason, since=last_good)
 
     async def _open_profile(self, profile: Profile) -> Far:
         """Open an association for nobody yet (the opener of `Warm`), and use it once.
