@@ -65,6 +65,7 @@ def relay_policy(config: Config) -> RelayPolicy:
         max_associations=relay.max_associations,
         max_waiting=relay.max_waiting,
         wait=relay.wait,
+        trial_wait=relay.trial_wait,
         timeouts=RelayTimeouts(
             connect=relay.connect,
             response=relay.response,

@@ -351,7 +351,8 @@ class InboundAssociation(Association):
 
     def message_id_for(self, wanted: int) -> int:
         """Return `wanted` where it is free, else another message ID for a request to this peer."""
-        while wanted in self._asked or not 0 < wanted <= 0xFFFF:
+        relay = self._relay
+        while wanted in self._asked or (relay is not None and relay.asks(wanted)) or not 0 < wanted <= 0xFFFF:
             wanted = wanted % 0xFFFF + 1
         return wanted
 

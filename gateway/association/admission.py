@@ -77,6 +77,9 @@ class Relay(Protocol):
     def knows(self, message_id: int) -> bool:
         """Say whether a request of the near side with this message ID is under way."""
 
+    def asks(self, message_id: int) -> bool:
+        """Say whether the near side owes the far side a response to a request with this message ID."""
+
     def request(self, context: AcceptedContext, command: Command) -> None:
         """Pass a request of the near side on; its data set, if it has one, follows."""
 

@@ -25,6 +25,12 @@ from gateway.errors import LocalError
 from gateway.model import Peer
 from gateway.notices import Notices
 
+_PROBE_IN_USE = 10.0
+"""Seconds: somebody waits for this peer, which may need long to answer while its TCP answers at once."""
+
+_PROBE_AT_REST = 300.0
+"""Seconds: nobody waits, and a metered link is not to be kept busy."""
+
 P = TypeVar("P")
 """What the owner of a far association knows it by; this room only carries it."""
 
@@ -83,10 +89,12 @@ class FarAssociation(RequestorAssociation, Generic[P]):
         if self._holder is not None:
             raise RuntimeError("somebody holds this association already")
         self._holder = holder
+        self.stream.probe_after(_PROBE_IN_USE)
 
     def let_go(self) -> None:
         """Nobody holds it any more."""
         self._holder = None
+        self.stream.probe_after(_PROBE_AT_REST)
 
     @property
     def heard_at(self) -> float:

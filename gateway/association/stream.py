@@ -36,6 +36,7 @@ class StreamLimits:
     pdu_timeout: float = 60.0  # a PDU that has begun must be complete within this
     idle_timeout: float = 600.0  # no byte from the peer and nothing being done for it
     write_timeout: float = 60.0  # the peer must take something of what waits for it
+    silence: float = 0.0  # the peer's TCP acknowledges nothing; 0: the kernel's own patience, some 15 minutes
     max_output: int = 256 * 1024  # bytes waiting to be written before we stop producing more
 
 
@@ -110,6 +111,9 @@ class Stream(asyncio.BufferedProtocol):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             # Unsent bytes stay in our own buffer, where a stalled peer is seen and bounded.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, self._limits.max_output)
+            if self._limits.silence:
+                # A satellite link goes down without a word. TCP knows first: nothing is acknowledged.
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._limits.silence * 1000))
             self._set_option = sock.setsockopt
         self.heard_at = self._clock()
         self._artim_since = self.heard_at if self.layer.artim_wanted else None
@@ -262,6 +266,12 @@ class Stream(asyncio.BufferedProtocol):
         """Close at once, whatever is still unwritten."""
         if self._transport is not None:
             self._transport.abort()
+
+    def probe_after(self, idle: float) -> None:
+        """Have TCP ask a peer that is silent for `idle` seconds whether it is there (keepalive, RFC 9293)."""
+        if self._set_option is not None:
+            self._set_option(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, round(idle)))
+            self._set_option(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, round(idle / 2)))
 
     def backlog(self) -> int:
         """Return the bytes written by us and not yet acknowledged by the peer's TCP."""

@@ -26,8 +26,13 @@ class Relay(Section):
     wait: Annotated[
         float, Duration(0, HOUR), Doc("How long they wait before they are rejected as transient.")
     ] = 10.0
+    trial_wait: Annotated[
+        float, Duration(0, HOUR), Doc("A caller's wait for a peer that was down and is being tried again.")
+    ] = 1.0
     connect: Annotated[
-        float, Duration(0.1, HOUR), Doc("For TCP, for TLS, and for the answer to our association, each.")
+        float,
+        Duration(0.1, HOUR),
+        Doc("For an association to come about: TCP, TLS and the peer's answer together."),
     ] = 5.0
     response: Annotated[
         float, Duration(0.1, DAY), Doc("For the first response to a request that was passed on.")

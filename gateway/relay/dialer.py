@@ -1,7 +1,8 @@
 """From what a caller wants of the far end to an association with it: a warm one, a new one, or a prompt no.
 
-A caller never waits for a peer that is known to be down, but for the one trial that finds out whether it
-still is. Associations with a user identity are opened for one caller and never used again (PS3.7 D.3.3.7).
+A caller hardly waits for a peer that is known to be down: when the time for a trial has come, the caller that
+happens to be there begins it, and is told no after a moment if the trial still goes on. Associations with a
+user identity are opened for one caller and never used again (PS3.7 D.3.3.7).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.association.association import Closed
@@ -22,7 +23,7 @@ from gateway.dicom.sop_classes import VERIFICATION
 from gateway.errors import LocalError, PeerError
 from gateway.model import AETitle, Peer, Route
 from gateway.notices import Notices
-from gateway.reachability import Reachabilities
+from gateway.reachability import Reach, Reachabilities
 from gateway.relay.far_end import Far, FarEnd
 from gateway.relay.mirror import IMPLICIT_VR_LITTLE_ENDIAN, Mirror, Wanted, far_request, mirror
 from gateway.relay.patience import RelayTimeouts, adapted
@@ -39,6 +40,7 @@ class RelayPolicy:
     max_associations: int = 8
     max_waiting: int = 16
     wait: float = 10.0
+    trial_wait: float = 1.0  # a caller's wait for a peer that was down and is tried again
     timeouts: RelayTimeouts = field(default_factory=RelayTimeouts)
     warm: WarmPolicy = field(default_factory=WarmPolicy)
 
@@ -83,10 +85,14 @@ class Dialer:
         self._policy = policy or RelayPolicy()
         self._clock = clock
         self._slots: dict[str, Slots] = {}
+        self._trials: set[asyncio.Task[Far]] = set()
         self.warm = Warm(self._open_profile, reachabilities, policy=self._policy.warm, clock=clock)
 
     async def close(self) -> None:
         """Let go of what is kept ready; the time-out of a release bounds that."""
+        for trial in self._trials:
+            trial.cancel()
+        await asyncio.gather(*self._trials, return_exceptions=True)
         await self.warm.close()
 
     def peer_of(self, route: Route) -> Peer:
@@ -123,26 +129,66 @@ class Dialer:
         except NoSlot as error:
             return NotReached(f"no place for another association with {peer.name}: {error}")
         try:
-            found = self.warm.take(profile) if not profile.personal else None
-            if found is not None:
-                far, indexes = found
-                return self._reached(far, profile, wanted, [context_id(index) for index in indexes], True)
-            known_down = reachability.down(self._clock())
-            if known_down is not None:
-                slots.release()
-                return NotReached(known_down)
-            far = await self._dial(profile, request.user_identity)
+            found = await self._find(profile, request.user_identity)
         except PeerError as error:
             slots.release()
             return NotReached(_words(error), _rejection(error))
         except BaseException:
-            reachability.given_up(self._clock())
             slots.release()
             raise
+        if isinstance(found, NotReached):
+            slots.release()
+            return found
+        far, indexes, warm = found
+        return self._reached(far, profile, wanted, [context_id(index) for index in indexes], warm)
+
+    async def _find(
+        self, profile: Profile, identity: UserIdentity | None
+    ) -> tuple[Far, Sequence[int], bool] | NotReached:
+        """Return an association, which of its contexts serve the profile's, and whether it was open."""
+        kept = None if profile.personal else self.warm.take(profile)
+        if kept is not None:
+            return *kept, True
+        reachability = self._reachabilities.of(profile.peer)
+        was_down = reachability.state in (Reach.DOWN, Reach.TRIAL)
+        known_down = reachability.down(self._clock())
+        if known_down is not None:
+            return NotReached(known_down)
+        if was_down:
+            far = await self._try(profile, identity)
+            if far is None:
+                return NotReached(f"{profile.peer} was out of reach, and is being tried again now")
+        else:
+            far = await self._dial(profile, identity)
         if not profile.personal:
             self.warm.learned(far)
-        ids = [context_id(index) for index in range(len(profile.contexts))]
-        return self._reached(far, profile, wanted, ids, False)
+        return far, range(len(profile.contexts)), False
+
+    async def _try(self, profile: Profile, identity: UserIdentity | None) -> Far | None:
+        """Dial a peer that was down; None when that takes longer than a caller is to wait for it.
+
+        The trial goes on then: what it opens is kept for the next caller. Raises PeerError when it failed.
+        """
+        trial = asyncio.get_running_loop().create_task(self._dial(profile, identity), name="trial")
+        self._trials.add(trial)
+        trial.add_done_callback(self._trials.discard)
+        try:
+            await asyncio.wait((trial,), timeout=self._policy.trial_wait)
+        finally:
+            if not trial.done():
+                trial.add_done_callback(self._trial_ended)
+        return trial.result() if trial.done() else None
+
+    def _trial_ended(self, trial: asyncio.Task[Far]) -> None:
+        """Nobody waits for it any more."""
+        if trial.cancelled() or trial.exception() is not None:
+            return  # reachability was told why
+        far = trial.result()
+        if far.personal:
+            self.warm.release_soon(far)
+        else:
+            self.warm.learned(far)
+            self.warm.give_back(far)
 
     async def echo(self, route: Route, calling_ae: str) -> str | None:
         """Ask the far end whether it is there. None: it answered; else why not, in words."""
@@ -195,7 +241,7 @@ class Dialer:
             self.warm.release_soon(far)
 
     def _lost(self, far: Far, closed: Closed, since: float) -> None:
-        """It ended in use. That it was opened well says nothing against that, however little it said since."""
+        """It ended in use. That it was opened well says nothing against that, whatever it said since."""
         last_good = max(since, far.heard_at)
         self._reachabilities.of(far.peer).failed(self._clock(), closed.reason, since=last_good)
 
@@ -238,6 +284,9 @@ class Dialer:
         except PeerError:
             reachability.succeeded(self._clock())  # it does not want us, but it is there
             raise
+        except asyncio.CancelledError:
+            reachability.given_up(self._clock())
+            raise
         phases.begin("open")
         if phases.round_trip is not None:
             reachability.measured(phases.round_trip)
@@ -252,6 +301,7 @@ def _requestor_timeouts(timeouts: RelayTimeouts) -> RequestorTimeouts:
         associate=timeouts.connect,
         response=timeouts.response,
         release=timeouts.release,
+        silence=timeouts.connect,
         stall=timeouts.stall,
         idle=timeouts.idle,
     )

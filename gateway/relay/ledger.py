@@ -83,6 +83,10 @@ class Ledger:
         """Say whether this side has a request with this message ID under way."""
         return message_id in self._asked[asker]
 
+    def gave(self, asker: Side, message_id: int) -> bool:
+        """Say whether a request of this side is under way with this message ID at the other side."""
+        return message_id in self._given[asker]
+
     def full(self, asker: Side, *, more: int = 0) -> bool:
         """Say whether this side has as many requests under way as it may; `more` of them are elsewhere."""
         return len(self._asked[asker]) + more >= self._most

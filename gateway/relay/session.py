@@ -102,6 +102,10 @@ class RelaySession:
         """Say whether a request of the caller with this message ID is under way."""
         return self._ledger.knows(Side.NEAR, message_id) or message_id in self._inspections
 
+    def asks(self, message_id: int) -> bool:
+        """Say whether the caller owes the far end a response to a request with this message ID."""
+        return self._ledger.gave(Side.FAR, message_id)
+
     def request(self, context: AcceptedContext, command: Command) -> None:
         """Pass a request of the caller on."""
         refusal = self._refusal(command)

@@ -194,23 +194,64 @@ async def test_one_caller_tries_when_the_moment_has_come_and_the_others_are_told
         found.end.done(found.end.association, False)
 
 
-async def test_a_caller_that_goes_away_during_its_trial_leaves_it_to_the_next() -> None:
-    stuck = asyncio.Event()
+async def test_a_trial_goes_on_without_the_caller_who_began_it() -> None:
+    connected, accept = asyncio.Event(), asyncio.Event()
 
     async def script(centre: WireCentre) -> None:
-        stuck.set()
-        await gone(centre)
+        connected.set()
+        await accept.wait()
+        await content(centre)
 
-    async with wire_centre(script) as port, scene(port) as it:
+    async with wire_centre(script) as port, scene(port, KEEPING) as it:
         it.reach.failed(it.clock(), "the cable is out")
         it.clock.ahead += 3600
         trial = asyncio.create_task(it.find())
-        await asyncio.wait_for(stuck.wait(), 5)
+        await asyncio.wait_for(connected.wait(), 5)
         trial.cancel()
         with pytest.raises(asyncio.CancelledError):
             await trial
         assert it.slots == (0, 0)
-        assert it.reach.reason(it.clock()) is None
+        assert it.reach.state is Reach.TRIAL
+        accept.set()
+        await until(lambda: it.dialer.warm.idle("oncology") == 1)
+        assert it.reach.state is Reach.UP
+
+
+async def test_nobody_waits_long_for_a_peer_that_was_down() -> None:
+    accept = asyncio.Event()
+
+    async def script(centre: WireCentre) -> None:
+        await accept.wait()
+        await content(centre)
+
+    async with wire_centre(script) as port, scene(port, replace(KEEPING, trial_wait=0.05)) as it:
+        it.reach.failed(it.clock(), "the cable is out")
+        it.clock.ahead += 3600
+        found = await it.find()
+        assert isinstance(found, NotReached)
+        assert "is being tried" in found.reason
+        assert it.slots == (0, 0)
+        accept.set()
+        await until(lambda: it.dialer.warm.idle("oncology") == 1)
+        again = await it.reached()
+        assert again.warm
+        again.end.done(again.end.association, False)
+
+
+async def test_a_trial_under_way_ends_with_the_gateway() -> None:
+    connected = asyncio.Event()
+
+    async def script(centre: WireCentre) -> None:
+        connected.set()
+        await gone(centre)
+
+    async with wire_centre(script) as port, scene(port, replace(POLICY, trial_wait=0.05)) as it:
+        it.reach.failed(it.clock(), "the cable is out")
+        it.clock.ahead += 3600
+        assert isinstance(await it.find(), NotReached)
+        await asyncio.wait_for(connected.wait(), 5)
+        await it.dialer.close()
+        assert it.reach.reason(it.clock()) is None  # the next one may try
 
 
 async def test_a_far_end_that_does_not_answer_in_time_is_down_and_no_connection_is_left() -> None:
