@@ -4,47 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import pytest
 
 from gateway.association.stream import StreamLimits
 from gateway.dicom import messages
-from gateway.dicom.command import Command, CommandField
-from gateway.dicom.negotiation import AcceptedContext
-from gateway.model import Route
 from gateway.relay.session import SessionLimits
 from tests.support.loop_clock import turns
+from tests.support.relay_guard import Guard
 from tests.support.relay_memory import RT_PLAN, STORED, UPS_PUSH, RelayScene, play
-
-
-@dataclass
-class Guard:
-    """Looks at N-ACTION; `verdict` None lets it go on."""
-
-    verdict: int | None = None
-    gate: asyncio.Event | None = None
-    error: Exception | None = None
-    seen: list[bytes] = field(default_factory=list)
-    cancelled: int = 0
-
-    def wants(self, route: Route, context: AcceptedContext, command: Command) -> bool:
-        return command.command_field == CommandField.N_ACTION_RQ
-
-    async def inspect(
-        self, route: Route, calling_ae: str, context: AcceptedContext, command: Command, data: bytes
-    ) -> Command | None:
-        assert (route.called, calling_ae, context.abstract_syntax) == ("ARIA", "LINAC1", UPS_PUSH)
-        self.seen.append(data)
-        try:
-            if self.gate is not None:
-                await self.gate.wait()
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        if self.error is not None:
-            raise self.error
-        return None if self.verdict is None else messages.response(command, self.verdict)
 
 
 def guarded(
