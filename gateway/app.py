@@ -1,7 +1,8 @@
 """The composition root: the only file that builds things. It reads as the main flow.
 
-    config -> spool -> storage and verification services -> listeners
-                    -> couriers with their transports
+    config -> spool -> storage, commitment and procedure step services -> listeners
+                    -> couriers with their transports, and who else works from the journal
+           -> relay: far ends for whatever is not served here
            -> log, metrics, operator API, which only look on
 
 Order of start: what keeps objects first, what takes objects last. Order of stop: the reverse.
@@ -22,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from gateway import __version__, settings, systemd
+from gateway import __version__, chores, settings, systemd
 from gateway.association.tls import ClientContexts
 from gateway.commitment.engine import CommitmentEngine
 from gateway.config.schema import Config
@@ -35,7 +36,7 @@ from gateway.listener import Listener
 from gateway.logs import LogNotices, setup
 from gateway.logs.refusals import RefusalLimits
 from gateway.metrics import Metrics, MetricsServer
-from gateway.model import DeliveryState, Peer
+from gateway.model import Peer
 from gateway.notices import Alarm, Notices
 from gateway.operator.api import OperatorServer
 from gateway.operator.gateway_control import GatewayControl, Identity
@@ -55,8 +56,6 @@ from gateway.spool import Spool
 _log = logging.getLogger(__name__)
 
 _READ_THREADS = 4  # reads of stored objects, and conversions, for all destinations together
-_EXPIRE_EVERY = 3600.0  # seconds between two looks at what has been kept long enough
-_FIRST_EXPIRE = 60.0  # seconds after the start: a start should not be busy with old things
 
 
 def _make_state_dir(path: Path) -> None:
@@ -78,6 +77,12 @@ class Gateway:
         self.engine: DeliveryEngine
         self.listeners: list[Listener] = []
         self.metrics: Metrics
+        self._own_ae = config.gateway.ae_title
+        self._peers = settings.peers(config)
+        self._destinations = settings.destination_names(config)
+        self._routing = RoutingTable(settings.routes(config), self._own_ae)
+        self._reachabilities = Reachabilities()
+        self._tls_contexts = ClientContexts()
         self._inherited = inherited or {}
         self._cleanup = contextlib.AsyncExitStack()
         self._core: list[asyncio.Future[None]] = []
@@ -89,123 +94,132 @@ class Gateway:
             self._cleanup = undo.pop_all()
 
     async def _start(self, undo: contextlib.AsyncExitStack) -> None:
-        config = self.config
         loop = asyncio.get_running_loop()
         self._watch_for_defects(loop)
-
         # Those who only look on come first, so that they see everything.
         self.metrics = Metrics(self.notices)
-        refusals = RefusalLimits(per_minute=config.log.refusals_per_minute)
+        refusals = RefusalLimits(per_minute=self.config.log.refusals_per_minute)
         self.notices.subscribe(LogNotices(refusals, call_later=loop.call_later))
 
-        # What keeps objects.
-        state_dir = config.gateway.state_dir
+        await self._keep(undo)
+        await self._deliver(undo)
+        self._pass_through(undo)
+        self._follow_up(undo)
+        self._take()
+        await self._show(undo)
+        await self._begin(undo)
+
+    async def _keep(self, undo: contextlib.AsyncExitStack) -> None:
+        """What keeps objects."""
+        state_dir = self.config.gateway.state_dir
         await asyncio.to_thread(_make_state_dir, state_dir)
         self.spool = await asyncio.to_thread(
-            Spool.open, state_dir / "spool", settings.spool_limits(config), notices=self.notices
+            Spool.open, state_dir / "spool", settings.spool_limits(self.config), notices=self.notices
         )
         undo.push_async_callback(self.spool.close)
-        capabilities = await asyncio.to_thread(Capabilities.load, state_dir)
-        undo.push_async_callback(capabilities.save)
+        self._capabilities = await asyncio.to_thread(Capabilities.load, state_dir)
+        undo.push_async_callback(self._capabilities.save)
 
-        # What delivers them.
-        peers, destinations = settings.peers(config), settings.destination_names(config)
-        reachabilities = Reachabilities()
-        pauses = await asyncio.to_thread(Pauses.load, state_dir)
+    async def _deliver(self, undo: contextlib.AsyncExitStack) -> None:
+        """What delivers them."""
+        pauses = await asyncio.to_thread(Pauses.load, self.config.gateway.state_dir)
         executor = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="delivery")
         undo.callback(executor.shutdown, wait=False, cancel_futures=True)
         self.engine = DeliveryEngine(
             self.spool,
-            [Destination(peers[name], paused=name in pauses) for name in destinations],
-            self._transports(capabilities, executor, state_dir),
+            [Destination(self._peers[name], paused=name in pauses) for name in self._destinations],
+            self._transports(executor),
             self.notices,
-            settings.delivery_policy(config),
+            settings.delivery_policy(self.config),
             remember_paused=pauses.save,
-            reachabilities=reachabilities,
+            reachabilities=self._reachabilities,
         )
 
-        # What passes through.
-        tls_for = ClientContexts().of
-        dialer = Dialer(
-            peers,
-            own_ae=config.gateway.ae_title,
-            reachabilities=reachabilities,
-            tls_for=tls_for,
+    def _pass_through(self, undo: contextlib.AsyncExitStack) -> None:
+        """What is relayed while the caller waits."""
+        self._dialer = Dialer(
+            self._peers,
+            own_ae=self._own_ae,
+            reachabilities=self._reachabilities,
+            tls_for=self._tls_contexts.of,
             notices=self.notices,
-            policy=settings.relay_policy(config),
+            policy=settings.relay_policy(self.config),
         )
-        undo.push_async_callback(dialer.close)
-        relay = RelayService(
-            dialer,
+        undo.push_async_callback(self._dialer.close)
+        self._relay = RelayService(
+            self._dialer,
             notices=self.notices,
             inspectors=[UpsGuard(self.spool, self.notices)],
-            limits=settings.session_limits(config),
+            limits=settings.session_limits(self.config),
         )
 
-        # What is worked off from the journal besides objects.
-        leave = Leave(reachabilities, time.monotonic)
-        routing = RoutingTable(settings.routes(config), config.gateway.ae_title)
-        commitment = CommitmentEngine(
+    def _follow_up(self, undo: contextlib.AsyncExitStack) -> None:
+        """What is worked off from the journal besides objects."""
+        leave = Leave(self._reachabilities, time.monotonic)
+        timeouts = settings.requestor_timeouts(self.config)
+        self._commitment = CommitmentEngine(
             self.spool,
-            peers,
-            config.gateway.ae_title,
+            self._peers,
+            self._own_ae,
             self.notices,
-            settings.commitment_policy(config),
-            destinations=destinations,
-            tls_for=tls_for,
+            settings.commitment_policy(self.config),
+            destinations=self._destinations,
+            tls_for=self._tls_contexts.of,
             reachable=leave.ask,
             dialled=leave.tell,
-            timeouts=settings.requestor_timeouts(config),
+            timeouts=timeouts,
         )
-        undo.callback(reachabilities.subscribe(commitment.peer_changed))
-        steps = StepEngine(
+        self._steps = StepEngine(
             self.spool,
-            peers,
-            config.gateway.ae_title,
+            self._peers,
+            self._own_ae,
             self.notices,
-            settings.step_policy(config),
-            routing=routing,
-            tls_for=tls_for,
-            timeouts=settings.requestor_timeouts(config),
+            settings.step_policy(self.config),
+            routing=self._routing,
+            tls_for=self._tls_contexts.of,
+            timeouts=timeouts,
             reachable=leave.ask,
             report=leave.tell,
         )
+        undo.callback(self._reachabilities.subscribe(self._peer_changed))
 
-        def came_back(peer: str, up: bool, _reason: str) -> None:
-            """Whoever found out, what waits need not wait for its own next try."""
-            if up:
-                steps.kick(peer)
-                if peer in destinations:
-                    self.engine.kick(peer)
+    def _peer_changed(self, peer: str, up: bool, reason: str) -> None:
+        """Whoever found out that a peer is back, what waits for it need not wait for its own next try."""
+        self._commitment.peer_changed(peer, up, reason)
+        if up:
+            self._steps.kick(peer)
+            if peer in self._destinations:
+                self.engine.kick(peer)
 
-        undo.callback(reachabilities.subscribe(came_back))
-
-        # What takes them.
-        commitment_limits = settings.commitment_limits(config)
+    def _take(self) -> None:
+        """What takes objects and requests."""
+        commitment_limits = settings.commitment_limits(self.config)
         registry = ServiceRegistry(
-            routing,
+            self._routing,
             [
-                VerificationService(dialer.echo),
-                CommitmentResults(commitment.take_result, commitment_limits),
-                CommitmentService(self.spool, commitment, peers, commitment_limits),
-                ProcedureStepService(steps, self.notices, settings.step_limits(config)),
-                StorageService(self.spool, capabilities, notices=self.notices),
+                VerificationService(self._dialer.echo),
+                CommitmentResults(self._commitment.take_result, commitment_limits),
+                CommitmentService(self.spool, self._commitment, self._peers, commitment_limits),
+                ProcedureStepService(self._steps, self.notices, settings.step_limits(self.config)),
+                StorageService(self.spool, self._capabilities, notices=self.notices),
             ],
-            relaying=relay,
-            max_operations=config.limits.max_operations,
+            relaying=self._relay,
+            max_operations=self.config.limits.max_operations,
         )
-        listener_limits = settings.listener_limits(config)
+        limits = settings.listener_limits(self.config)
         self.listeners = [
-            Listener(one, registry, notices=self.notices, limits=listener_limits)
-            for one in settings.listeners(config)
+            Listener(one, registry, notices=self.notices, limits=limits)
+            for one in settings.listeners(self.config)
         ]
 
-        # What shows and steers all that.
+    async def _show(self, undo: contextlib.AsyncExitStack) -> None:
+        """What shows and steers all that."""
+        config = self.config
         control = GatewayControl(
             Identity(config.gateway.name, config.gateway.ae_title, time.time()),
             spool=self.spool,
             engine=self.engine,
-            peers=peers,
+            peers=self._peers,
             listeners=self.listeners,
             notices=self.notices,
             render_metrics=self.metrics.render,
@@ -223,16 +237,17 @@ class Gateway:
             await metrics_server.start()
             undo.push_async_callback(metrics_server.close)
 
-        # From here on things happen. The engine is closed before the spool, after the listeners.
-        await self._tell_orphans()
+    async def _begin(self, undo: contextlib.AsyncExitStack) -> None:
+        """From here on things happen. The engines are closed before the spool, after the listeners."""
+        await chores.tell_orphans(self.spool, self._destinations, self._peers, self.notices)
         self._run_core("delivery", self.engine.run())
-        self._run_core("commitment", commitment.run())
-        self._run_core("procedure steps", steps.run())
+        self._run_core("commitment", self._commitment.run())
+        self._run_core("procedure steps", self._steps.run())
         undo.push_async_callback(self._end_core)
-        for engine in (self.engine, commitment, steps):
+        for engine in (self.engine, self._commitment, self._steps):
             undo.push_async_callback(engine.close)
         self._run_core("journal", self.spool.wait_failed())
-        self._run_core("retention", self._expire())
+        self._run_core("retention", chores.expire(self.spool))
         for listener in self.listeners:
             await listener.start(self._inherited.get(listener.settings.name, ()))
             undo.push_async_callback(listener.close)
@@ -248,16 +263,14 @@ class Gateway:
         """Take nothing new, let what is under way come to its end, and let go of everything."""
         await self._cleanup.aclose()
 
-    def _transports(
-        self, capabilities: Capabilities, executor: ThreadPoolExecutor, state_dir: Path
-    ) -> Callable[[Peer], DicomTransport]:
+    def _transports(self, executor: ThreadPoolExecutor) -> Callable[[Peer], DicomTransport]:
         def transport(peer: Peer) -> DicomTransport:
             return DicomTransport(
                 peer,
-                calling_ae=peer.calling_ae or self.config.gateway.ae_title,
+                calling_ae=peer.calling_ae or self._own_ae,
                 open_data=self.spool.open_data,
-                capabilities=capabilities,
-                work_dir=state_dir / "work",
+                capabilities=self._capabilities,
+                work_dir=self.config.gateway.state_dir / "work",
                 executor=executor,
                 notices=self.notices,
                 policy=settings.delivery_policy(self.config),
@@ -296,36 +309,6 @@ class Gateway:
         for task in self._core:
             task.cancel()
         await asyncio.gather(*self._core, return_exceptions=True)
-
-    async def _expire(self) -> None:
-        """Apply the retention now and then. On its own clock: a wrong wall clock delays it, no more."""
-        wait = _FIRST_EXPIRE
-        while True:
-            await asyncio.sleep(wait)
-            report = await self.spool.expire()
-            if report.released or report.history:
-                _log.info(
-                    "retention: released %d deliveries, deleted the bytes of %d objects (%d bytes), "
-                    "dropped %d old rows of history",
-                    *(report.released, report.objects, report.bytes, report.history),
-                )
-            wait = _EXPIRE_EVERY
-
-    async def _tell_orphans(self) -> None:
-        """Objects for a destination that left the configuration wait for ever: somebody has to know."""
-        known = set(settings.destination_names(self.config))
-        summary = await self.spool.summary()
-        waiting = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HELD)
-        for name in sorted({cell.destination for cell in summary.cells} - known):
-            count = summary.count(*waiting, destination=name)
-            if count:
-                self.notices.publish(
-                    Alarm(
-                        "unknown-destination",
-                        f"{count} objects wait for {name!r}, which is no destination in the configuration "
-                        "any more: put it back, or discard them",
-                    )
-                )
 
 
 async def serve(config: Config, *, on_ready: Callable[[Gateway], None] | None = None) -> None:
