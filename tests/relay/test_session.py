@@ -240,6 +240,28 @@ def test_what_the_gateway_asks_the_console_itself_stays_clear_of_what_the_far_en
     play(act)
 
 
+def test_the_gateway_asks_the_console_nothing_under_a_number_that_the_far_end_has_there() -> None:
+    async def act(it: RelayScene) -> None:
+        def report(number: int) -> Command:
+            return messages.n_event_report_rq(number, UPS_PUSH, "9.9", 1, has_data_set=False)
+
+        it.far.event_report(0xF000)
+        theirs = it.near.one()
+        ours = asyncio.create_task(it.inbound.ask(NEAR_IDS[UPS_PUSH], report))
+        await turns()
+        own = it.near.one()
+        assert own.command.message_id != theirs.command.message_id
+        it.far.event_report(own.command.message_id or 0)  # between the two
+        third = it.near.one()
+        assert len({own.command.message_id, theirs.command.message_id, third.command.message_id}) == 3
+        for each, status in ((theirs, 0x0111), (third, 0x0113), (own, 0x0112)):
+            it.near.answer(each, status)
+        assert (await ours).status == 0x0112
+        assert [heard.about[1:] for heard in it.far.heard()] == [(0xF000, 0x0111), (0xF001, 0x0113)]
+
+    play(act)
+
+
 def test_a_console_that_answers_early_may_still_be_sent_the_rest() -> None:
     async def act(it: RelayScene) -> None:
         it.far.say(RT_PLAN, messages.c_store_rq(1, RT_PLAN, "1.2"))
