@@ -15,9 +15,9 @@ from gateway.commitment.notices import CommitmentAnswered, CommitmentAsked
 from gateway.commitment.policy import Waits
 from gateway.dicom import commitment, messages
 from gateway.dicom.commitment import Result, Sop
-from gateway.dicom.negotiation import AcceptorPolicy, ContextAnswer
 from gateway.model import DeliveryState
 from gateway.spool import SpoolLimits
+from tests.support.commitment_breaks import CENTRE_BREAKS, refuses_the_request
 from tests.support.commitment_scene import QUICK, Scene, scene
 from tests.support.commitment_wire import (
     ask_for,
@@ -48,122 +48,11 @@ async def ready(stage: Scene, *numbers: int, uid: str = "1.2.3.1") -> None:
 # --- every moment at which the centre can go away --------------------------------------------------------
 
 
-async def hangs_up_at_once(peer: WireCentre) -> None:
-    await peer.requested()
-
-
-async def rejects_for_now(peer: WireCentre) -> None:
-    await peer.requested()
-    peer.layer.reject(2, 3, 2)
-    peer.flush()
-    await peer.finish()
-
-
-async def refuses_the_context(peer: WireCentre) -> None:
-    await peer.accept(AcceptorPolicy(choose=lambda _: ContextAnswer.refuse()))
-    await peer.finish()
-
-
-async def hangs_up_when_open(peer: WireCentre) -> None:
-    await peer.accept()
-
-
-async def aborts_in_the_request(peer: WireCentre) -> None:
-    await peer.accept()
-    await peer.event()
-    peer.layer.abort(0, 0)
-    peer.flush()
-    await peer.finish()
-
-
-async def hangs_up_after_the_request(peer: WireCentre) -> None:
-    await peer.accept()
-    await asked(peer)
-
-
-async def refuses_the_request(peer: WireCentre) -> None:
-    await peer.accept()
-    context_id, command, _ = await asked(peer)
-    peer.answer(context_id, command, 0x0110)
-    await peer.finish()
-
-
-async def never_answers_the_request(peer: WireCentre) -> None:
-    await peer.accept()
-    await asked(peer)
-    await peer.finish()
-
-
-async def releases_instead_of_answering(peer: WireCentre) -> None:
-    await peer.accept()
-    await asked(peer)
-    peer.layer.release()
-    peer.flush()
-    await peer.finish()
-
-
-async def takes_the_request_and_hangs_up(peer: WireCentre) -> None:
-    await peer.accept()
-    context_id, command, _ = await asked(peer)
-    peer.answer(context_id, command)
-    await peer.writer.drain()
-
-
-async def takes_the_request_and_says_nothing(peer: WireCentre) -> None:
-    await peer.accept()
-    context_id, command, _ = await asked(peer)
-    peer.answer(context_id, command)
-    await peer.finish()
-
-
-async def hangs_up_in_the_result(peer: WireCentre) -> None:
-    await peer.accept()
-    context_id, command, action = await asked(peer)
-    peer.answer(context_id, command)
-    result = Result(action.transaction_uid, action.references, ())
-    peer.send(context_id, commitment.event_rq(9, result))
-    data = commitment.event_information(result, peer.layer.contexts[context_id].transfer_syntax)
-    peer.layer.send_pdv(context_id, False, False, data[:20])
-    peer.flush()
-    await peer.writer.drain()
-
-
-async def sends_nonsense(peer: WireCentre) -> None:
-    await peer.accept()
-    context_id, command, _ = await asked(peer)
-    peer.answer(context_id, command)
-    event = commitment.event_rq(9, Result("1.2", (), ()))
-    say(peer, context_id, event, b"nonsense!!")
-    _, answer, _ = await peer.message()
-    assert answer.status == 0x0115
-    await peer.finish()
-
-
-BREAKS: dict[str, tuple[Script, str | None]] = {
-    script.__name__: (script, alarm)
-    for script, alarm in (
-        (hangs_up_at_once, None),
-        (rejects_for_now, None),
-        (refuses_the_context, "commitment.not-offered"),
-        (hangs_up_when_open, None),
-        (aborts_in_the_request, None),
-        (hangs_up_after_the_request, None),
-        (refuses_the_request, "commitment.refused"),
-        (never_answers_the_request, None),
-        (releases_instead_of_answering, None),
-        (takes_the_request_and_hangs_up, "commitment.unanswered"),
-        (takes_the_request_and_says_nothing, "commitment.unanswered"),
-        (hangs_up_in_the_result, "commitment.unanswered"),
-        (sends_nonsense, "commitment.unanswered"),
-    )
-}
-
-
-@pytest.mark.parametrize("name", BREAKS)
+@pytest.mark.parametrize("name", CENTRE_BREAKS)
 async def test_nothing_is_committed_until_the_centre_says_so_and_then_it_is(
     name: str, tmp_path: Path
 ) -> None:
-    script, alarm = BREAKS[name]
+    script, alarm = CENTRE_BREAKS[name]
     before: list[DeliveryState] = []
     stages: list[Scene] = []
 

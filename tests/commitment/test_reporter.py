@@ -13,10 +13,11 @@ from gateway.association.timeouts import RequestorTimeouts
 from gateway.commitment.notices import CommitmentReported
 from gateway.commitment.policy import Waits
 from gateway.dicom.commitment import PUSH_MODEL, Result
-from gateway.dicom.negotiation import AcceptorPolicy, ContextAnswer, negotiate
+from gateway.dicom.negotiation import AcceptorPolicy
 from gateway.dicom.sop_classes import VERIFICATION
 from gateway.model import AETitle, Peer, Route
 from gateway.spool import SpoolLimits
+from tests.support.commitment_breaks import CONSOLE_BREAKS
 from tests.support.commitment_scene import QUICK, Scene, scene
 from tests.support.commitment_wire import (
     SCP_OF_RESULTS,
@@ -53,78 +54,9 @@ async def confirmed(stage: Scene, *numbers: int) -> None:
 # --- every moment at which the console can go away -------------------------------------------------------
 
 
-async def hangs_up_at_once(peer: WireCentre) -> None:
-    await peer.requested()
-
-
-async def rejects(peer: WireCentre) -> None:
-    await peer.requested()
-    peer.layer.reject(1, 1, 7)
-    peer.flush()
-    await peer.finish()
-
-
-async def refuses_the_context(peer: WireCentre) -> None:
-    await peer.accept(AcceptorPolicy(choose=lambda _: ContextAnswer.refuse()))
-    await peer.finish()
-
-
-async def refuses_the_role(peer: WireCentre) -> None:
-    asked = await peer.requested()
-    answer = replace(negotiate(asked, SCP_OF_RESULTS), roles={PUSH_MODEL: (False, False)})
-    peer.layer.accept(answer)
-    peer.flush()
-    await peer.finish()
-
-
-async def hangs_up_when_open(peer: WireCentre) -> None:
-    await peer.accept(SCP_OF_RESULTS)
-
-
-async def aborts_in_the_report(peer: WireCentre) -> None:
-    await peer.accept(SCP_OF_RESULTS)
-    await peer.event()
-    peer.layer.abort(0, 0)
-    peer.flush()
-    await peer.finish()
-
-
-async def hangs_up_after_the_report(peer: WireCentre) -> None:
-    await peer.accept(SCP_OF_RESULTS)
-    await peer.message()
-
-
-async def never_answers(peer: WireCentre) -> None:
-    await peer.accept(SCP_OF_RESULTS)
-    await peer.message()
-    await peer.finish()
-
-
-async def answers_with_a_failure(peer: WireCentre) -> None:
-    await peer.accept(SCP_OF_RESULTS)
-    await told(peer, 0x0110)
-    await peer.finish()
-
-
-BREAKS: dict[str, tuple[Script, str | None]] = {
-    script.__name__: (script, alarm)
-    for script, alarm in (
-        (hangs_up_at_once, None),
-        (rejects, None),
-        (refuses_the_context, "commitment.report-refused"),
-        (refuses_the_role, "commitment.report-refused"),
-        (hangs_up_when_open, None),
-        (aborts_in_the_report, None),
-        (hangs_up_after_the_report, None),
-        (never_answers, None),
-        (answers_with_a_failure, "commitment.report-refused"),
-    )
-}
-
-
-@pytest.mark.parametrize("name", BREAKS)
+@pytest.mark.parametrize("name", CONSOLE_BREAKS)
 async def test_a_report_is_sent_until_it_is_taken(name: str, tmp_path: Path) -> None:
-    script, alarm = BREAKS[name]
+    script, alarm = CONSOLE_BREAKS[name]
     results: list[Result] = []
     timeouts = RequestorTimeouts(connect=5, associate=5, response=0.2, release=0.3)
     async with (
