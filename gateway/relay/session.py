@@ -160,6 +160,7 @@ class RelaySession:
                 association.stream_command(exchange.context_id, answer)
         clean = self._ledger.empty and not self._streams and not association.streaming
         association.let_go()
+        association.stream.flush()  # what came in the read that ended it: its memory is only lent
         self._pressure.end(association)
         if not clean:
             association.abort("aborted here: the caller's association ended")

@@ -291,6 +291,22 @@ def test_a_far_end_that_answers_early_may_still_be_sent_the_rest() -> None:
     play(act)
 
 
+def test_the_end_of_a_data_set_reaches_the_far_end_also_when_the_console_leaves_in_the_same_moment() -> None:
+    async def act(it: RelayScene) -> None:
+        request = it.near.say(RT_PLAN, messages.c_store_rq(1, RT_PLAN, "1.2"))
+        it.near.piece(RT_PLAN, b"half")
+        it.far.say(RT_PLAN, messages.c_store_rsp(request, 0xA700))
+        it.near.wire.pause_reading()
+        it.near.piece(RT_PLAN, b"rest", last=True)
+        it.near.release()
+        it.near.wire.resume_reading()  # both in one read
+        await turns()
+        assert it.books.done == [True]
+        assert it.far.one().data == b"halfrest"
+
+    play(act)
+
+
 def test_what_is_served_here_is_not_passed_on_and_never_goes_between_the_pieces_of_what_is() -> None:
     async def act(it: RelayScene) -> None:
         it.near.find(1)

@@ -478,7 +478,7 @@ def play(
         await act(scene)
         await scene.end()
         assert len(asyncio.all_tasks()) == 1
-        assert timers(scene.loop) == []
+        assert not (left := timers(scene.loop)), left
 
     run_fast(run())
 
