@@ -77,7 +77,7 @@ class RelaySession:
         self._resting = False  # somebody is to be told that something came to its end
         self._loop = asyncio.get_running_loop()
         self._moves = OwnMoves(moves, calling_ae, far.association.calling_ae, self._loop.time)
-        self._watch = Watch(self._ledger, far.timeouts, self._side)
+        self._watch = Watch(self._ledger, far.timeouts, self._side, self._streams)
         self._pressure = Pressure()
         far.association.hold(self)
 
@@ -291,6 +291,8 @@ class RelaySession:
     def _stream(self, sender: Side, context_id: int, command: Command, exchange: Exchange | None) -> None:
         if command.has_data_set:
             self._streams[sender, context_id] = exchange
+            if sender is Side.FAR and exchange is not None:
+                self._watch.begin_passing(exchange)
 
     def _pass_data(self, sender: Side, context_id: int, data: memoryview, is_last: bool) -> None:
         exchange = self._streams.get((sender, context_id))

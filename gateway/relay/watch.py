@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gateway.association.association import Association
 from gateway.dicom.command import CommandField
@@ -17,10 +17,15 @@ class Watch:
     """Looks when the earliest of the open requests can be overdue, and not before."""
 
     def __init__(
-        self, ledger: Ledger, timeouts: RelayTimeouts, at: Callable[[Side], Association | None]
+        self,
+        ledger: Ledger,
+        timeouts: RelayTimeouts,
+        at: Callable[[Side], Association | None],
+        passing: Mapping[tuple[Side, int], Exchange | None],
     ) -> None:
-        """`at` gives the association of a side; None when it is over."""
+        """`at` gives a side's association, None when it is over; `passing` whose data sets come."""
         self._ledger = ledger
+        self._passing = passing
         self._timeouts = timeouts
         self._at = at
         self._loop = asyncio.get_running_loop()
@@ -33,6 +38,10 @@ class Watch:
         """All of a request, or a response that is not the last, was passed on: somebody owes the next."""
         self._leaving.pop(exchange, None)
         self._arm(exchange.touched + self._patience(exchange))
+
+    def begin_passing(self, exchange: Exchange) -> None:
+        """A data set of the far side is coming: its pieces have to follow each other."""
+        self._arm(exchange.touched + self._timeouts.between)
 
     def end(self) -> None:
         """The relay is over."""
@@ -57,6 +66,8 @@ class Watch:
         now = self._loop.time()
         still_open = set(self._ledger.open(Side.NEAR)) | set(self._ledger.open(Side.FAR))
         self._leaving = {each: marks for each, marks in self._leaving.items() if each in still_open}
+        if self._stopped_half_way(now):
+            return
         for asker in Side:
             to = self._at(asker.other)
             for exchange in self._ledger.open(asker):
@@ -70,6 +81,26 @@ class Watch:
                     to.expire(f"no answer to {exchange.request.name} within {self._patience(exchange):g} s")
                     return
                 self._arm(due)
+
+    def _stopped_half_way(self, now: float) -> bool:
+        """Give up a far side that stops in the middle of a message: its receiver can be sent nothing else.
+
+        A caller that does so runs into the time-out of an idle association.
+        """
+        far, near = self._at(Side.FAR), self._at(Side.NEAR)
+        if far is None or near is None:
+            return False
+        for (sender, _), exchange in self._passing.items():
+            if sender is not Side.FAR or exchange is None:
+                continue
+            if not near.stream.writable:  # then we do not read from the far side
+                exchange.touched = now
+            due = exchange.touched + self._timeouts.between
+            if due <= now:
+                far.expire(f"nothing came for {self._timeouts.between:g} s in the middle of a message")
+                return True
+            self._arm(due)
+        return False
 
     def _still_leaving(self, exchange: Exchange, to: Association) -> bool:
         """A slow link is not a silent peer: the request may still be on its way out."""

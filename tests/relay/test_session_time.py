@@ -112,3 +112,25 @@ def test_a_console_that_does_not_answer_the_far_end_is_given_up() -> None:
         assert it.far.one().about == ("N-EVENT-REPORT-RSP", 1, 0x0110)
 
     play(act)
+
+
+def test_a_far_end_that_stops_in_the_middle_of_a_message_is_given_up() -> None:
+    async def response(it: RelayScene) -> None:
+        it.near.find(1)
+        query = it.far.one()
+        it.far.say(FIND, messages.response(query.command, 0x0000, has_data_set=True))
+        it.far.piece(FIND, b"half")
+        await asyncio.sleep(31)
+        assert it.far.was_aborted
+        await turns()
+        assert it.near.was_aborted
+        assert [closed.outcome for closed in it.books.lost] == ["timeout"]
+
+    async def request(it: RelayScene) -> None:
+        it.far.say(RT_PLAN, messages.c_store_rq(1, RT_PLAN, "1.2"))
+        it.far.piece(RT_PLAN, b"half")
+        await asyncio.sleep(31)
+        assert it.far.was_aborted
+
+    play(response)
+    play(request)

@@ -26,11 +26,12 @@ class Link:
 
     written: int = 0
     untaken: int = 0
+    writable: bool = True
     expired: list[tuple[float, str]] = field(default_factory=list)
 
     @property
     def stream(self) -> Any:
-        return SimpleNamespace(bytes_out=self.written, backlog=lambda: self.untaken)
+        return SimpleNamespace(bytes_out=self.written, backlog=lambda: self.untaken, writable=self.writable)
 
     def expire(self, reason: str) -> None:
         self.expired.append((asyncio.get_running_loop().time() - 1000, reason))
@@ -41,7 +42,10 @@ class Scene:
         self.loop = asyncio.get_running_loop()
         self.ledger = Ledger({1: 1, 3: 3, 5: 5}, most=10)
         self.links: dict[Side, Link | None] = {Side.NEAR: Link(), Side.FAR: Link()}
-        self.watch = Watch(self.ledger, TIMEOUTS, lambda side: cast("Association | None", self.links[side]))
+        self.passing: dict[tuple[Side, int], Exchange | None] = {}
+        self.watch = Watch(
+            self.ledger, TIMEOUTS, lambda side: cast("Association | None", self.links[side]), self.passing
+        )
 
     def link(self, side: Side) -> Link:
         link = self.links[side]
@@ -204,6 +208,56 @@ def test_a_far_end_that_stops_in_the_middle_of_an_object_is_given_up() -> None:
         it.begin(Side.FAR, 5, messages.c_store_rq(1, RT_PLAN, "1.2")).complete = False
         await asyncio.sleep(100)
         assert [when for when, _ in it.link(Side.FAR).expired] == [60]
+
+    play(act)
+
+
+def passing(it: Scene, sender: Side = Side.FAR) -> Exchange:
+    """A final response with a data set has begun: nobody owes an answer any more."""
+    exchange = it.find()
+    it.ledger.close(exchange)
+    it.passing[sender, 1] = exchange
+    it.watch.begin_passing(exchange)
+    return exchange
+
+
+def test_a_far_end_that_stops_in_the_middle_of_its_last_response_is_given_up() -> None:
+    async def act(it: Scene) -> None:
+        exchange = passing(it)
+        for _ in range(10):
+            await asyncio.sleep(15)
+            exchange.touched = it.loop.time()
+        await asyncio.sleep(100)
+        words = "nothing came for 20 s in the middle of a message"
+        assert it.link(Side.FAR).expired == [(170, words)]
+        assert it.link(Side.NEAR).expired == []
+
+    play(act)
+
+
+def test_a_far_end_that_is_not_read_from_does_not_stop_by_itself() -> None:
+    async def act(it: Scene) -> None:
+        passing(it)
+        it.link(Side.NEAR).writable = False
+        await asyncio.sleep(100)
+        it.link(Side.NEAR).writable = True
+        await asyncio.sleep(19)
+        assert it.link(Side.FAR).expired == []
+        await asyncio.sleep(21)
+        assert len(it.link(Side.FAR).expired) == 1
+
+    play(act)
+
+
+def test_a_data_set_of_the_caller_or_one_that_is_thrown_away_is_not_waited_for() -> None:
+    async def act(it: Scene) -> None:
+        passing(it, Side.NEAR)
+        it.passing[Side.FAR, 3] = None
+        await asyncio.sleep(100)
+        it.passing[Side.FAR, 1] = it.passing.pop((Side.NEAR, 1))
+        it.links[Side.NEAR] = None
+        await asyncio.sleep(100)
+        assert it.link(Side.FAR).expired == []
 
     play(act)
 
