@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Sequence
 
 from gateway.association.asking import AskingAssociation, RequestHandler
-from gateway.commitment.decisions import Reply, verdict
+from gateway.commitment.decisions import Reply, ask_again_after, verdict
 from gateway.commitment.results import Results
 from gateway.commitment.rounds import REFUSED, UNANSWERED, Rounds, Workshop
 from gateway.dicom.command import Command
@@ -37,24 +37,28 @@ class Asker(Rounds):
         self._results = results
         self._asked: set[str] = set()  # Transaction UIDs since the start that have no answer yet
         self._awaited: set[str] = set()  # those of the association that is open
+        self._silences = 0  # times in a row that answers did not come
         self._news = asyncio.Event()
 
     def known(self, transaction_uid: str) -> None:
         """The answer to an ask was taken in, on whichever association."""
         if transaction_uid in self._asked:
             self._asked.discard(transaction_uid)
+            self._silences = 0
             self._over(UNANSWERED)
         self._awaited.discard(transaction_uid)
         self._news.set()
 
-    def unanswered(self, ask: OpenAsk) -> None:
-        """The time for an answer is over."""
-        self._asked.discard(ask.transaction_uid)
+    def unanswered(self, asks: Sequence[OpenAsk]) -> float:
+        """The time for answers to `asks` is over; return how many seconds to wait before asking again."""
+        self._asked.difference_update(ask.transaction_uid for ask in asks)
+        self._silences += 1
         self._alarm(
             UNANSWERED,
             "took a request for storage commitment and has not answered it; it has to know our host and port "
             "under the AE title that we call with",
         )
+        return ask_again_after(self._silences, self._shop.policy.answer)
 
     def _contexts(self) -> Sequence[ProposedContext]:
         return CONTEXTS

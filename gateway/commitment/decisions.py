@@ -46,14 +46,14 @@ def reasons(failed: Iterable[int]) -> str:
     return "; ".join(f"{count}: {words(reason)}" for reason, count in counted)
 
 
-def ask_again_after(attempts: int, answer: float) -> float:
-    """How long to wait before an instance is asked about again whose ask number `attempts` got no answer.
+def ask_again_after(silences: int, answer: float) -> float:
+    """How long to wait before a destination is asked again that gave no answer `silences` times in a row.
 
     At once the first time: a request may have been lost. Then longer and longer, a day at most: a
     destination that takes every request and never answers is not to be asked every hour for a year.
     """
     try:
-        return min(answer * (2.0 ** max(attempts - 1, 0) - 1.0), DAY)
+        return min(answer * (2.0 ** max(silences - 1, 0) - 1.0), DAY)
     except OverflowError:
         return DAY
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Mapping
 from gateway.association.admission import NearSide
 from gateway.association.timeouts import RequestorTimeouts
 from gateway.commitment.asker import Asker
-from gateway.commitment.decisions import ask_again_after
 from gateway.commitment.dialling import Dialler
 from gateway.commitment.policy import CommitmentPolicy
 from gateway.commitment.ports import CommitmentSpool
@@ -230,12 +229,13 @@ class CommitmentEngine:
         """Do what is due now; return the next moment (wall clock) at which something is."""
         now = self._wall_clock()
         while overdue := await self._spool.overdue_asks(now):
-            for ask in overdue:
-                wait = ask_again_after(ask.attempts, self._policy.answer)
-                await self._spool.ask_put_off(ask.transaction_uid, now + wait, "no answer in time")
-                asker = self._askers.get(ask.destination)
+            for destination in {ask.destination for ask in overdue}:
+                asks = [ask for ask in overdue if ask.destination == destination]
+                asker = self._askers.get(destination)
+                wait = asker.unanswered(asks) if asker is not None else 0.0
+                for ask in asks:
+                    await self._spool.ask_put_off(ask.transaction_uid, now + wait, "no answer in time")
                 if asker is not None:
-                    asker.unanswered(ask)
                     asker.wake(at_once=True)
         oldest = await self._spool.oldest_open_commitment()
         if oldest is not None and oldest + self._policy.patience < now:

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from gateway.association.timeouts import RequestorTimeouts
-from gateway.commitment.notices import CommitmentAnswered, CommitmentAsked
 from gateway.commitment.policy import Waits
 from gateway.dicom import commitment, messages
 from gateway.dicom.commitment import Result, Sop
 from gateway.model import DeliveryState
+from gateway.notices import CommitmentAnswered, CommitmentAsked
 from gateway.spool import SpoolLimits
 from tests.support.commitment_breaks import CENTRE_BREAKS, refuses_the_request
 from tests.support.commitment_scene import QUICK, Scene, scene
@@ -524,3 +524,35 @@ async def test_patience_ends_with_a_failure_that_says_that_nobody_knows(tmp_path
 
 def test_requests_are_written_in_plain_syntaxes() -> None:
     assert messages.n_action_rq(1, "1", "2", 1, has_data_set=True).action_type_id == 1
+
+
+async def test_a_centre_that_never_answers_is_asked_less_and_less(tmp_path: Path) -> None:
+    began: list[float] = []
+
+    async def silent(peer: WireCentre) -> None:
+        began.append(asyncio.get_running_loop().time())
+        await takes_it(peer, [])
+
+    policy = replace(QUICK, answer=0.3, linger=0.05)
+    async with (
+        wired(silent, repeat=True) as centre,
+        scene(tmp_path, centre_port=centre.port, policy=policy) as stage,
+    ):
+        await ready(stage, 1)
+        await centre.wait_done(3)
+        assert began[1] - began[0] >= 0.3  # its time was over
+        assert began[2] - began[1] >= 0.6  # and once more, and as long again
+    assert stage.alarms() == ["commitment.unanswered"]
+
+
+async def test_broken_links_do_not_count_as_silence(tmp_path: Path) -> None:
+    kept: list[commitment.Action] = []
+    breaks = [CENTRE_BREAKS["hangs_up_after_the_request"][0]] * 6
+    policy = replace(QUICK, answer=0.5, linger=0.05)
+    async with (
+        wired(*breaks, lambda peer: takes_it(peer, kept), commits()) as centre,
+        scene(tmp_path, centre_port=centre.port, policy=policy) as stage,
+    ):
+        await ready(stage, 1)
+        await stage.states("confirmed")
+        assert centre.connections == 8

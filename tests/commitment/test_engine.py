@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from gateway.commitment.notices import (
+from gateway.dicom.commitment import Result
+from gateway.errors import SpoolFailure
+from gateway.model import AETitle, Peer, Route
+from gateway.notices import (
     CommitmentAnswered,
     CommitmentAsked,
     CommitmentReported,
     CommitmentRequested,
 )
-from gateway.dicom.commitment import Result
-from gateway.errors import SpoolFailure
-from gateway.model import AETitle, Peer, Route
 from gateway.spool import SpoolLimits
 from tests.support.commitment_scene import QUICK, scene
 from tests.support.commitment_wire import (

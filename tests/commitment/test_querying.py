@@ -12,7 +12,6 @@ import pytest
 
 from gateway.association.asking import Answer
 from gateway.association.timeouts import RequestorTimeouts
-from gateway.commitment.notices import CommitmentAnswered, CommitmentAsked
 from gateway.commitment.querying import COMMITTED, Keys, NoAnswer, judge, read_keys
 from gateway.dicom import messages
 from gateway.dicom.command import Command
@@ -28,6 +27,7 @@ from gateway.dicom.data_set import (
 )
 from gateway.dicom.negotiation import AcceptorPolicy, ContextAnswer
 from gateway.model import Priority
+from gateway.notices import CommitmentAnswered, CommitmentAsked
 from gateway.spool import DataReader, Spool, SpoolLimits
 from gateway.spool.commitment_values import Reference
 from gateway.spool.reader import InlineReader

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from gateway.association.timeouts import RequestorTimeouts
-from gateway.commitment.notices import CommitmentReported
 from gateway.commitment.policy import Waits
 from gateway.dicom.commitment import PUSH_MODEL, Result
 from gateway.dicom.negotiation import AcceptorPolicy
 from gateway.dicom.sop_classes import VERIFICATION
 from gateway.model import AETitle, Peer, Route
+from gateway.notices import CommitmentReported
 from gateway.spool import SpoolLimits
 from tests.support.commitment_breaks import CONSOLE_BREAKS
 from tests.support.commitment_scene import QUICK, Scene, scene

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.commitment.notices import CommitmentAnswered
 from gateway.commitment.results import Results
 from gateway.dicom import commitment, messages
 from gateway.dicom.command import Command
@@ -15,6 +14,7 @@ from gateway.dicom.commitment import PUSH_MODEL, Result, Sop
 from gateway.dicom.data_set import EXPLICIT_LITTLE
 from gateway.dicom.negotiation import AcceptedContext
 from gateway.errors import SpoolFailure
+from gateway.notices import CommitmentAnswered
 from gateway.spool.commitment_values import AskAnswered, Reference, ToAsk
 from gateway.spool.values import DataReader
 from tests.support.notice_log import NoticeLog
