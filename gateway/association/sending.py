@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.association.association import (
     ABORTED,
@@ -95,6 +95,7 @@ class RequestorAssociation(Association):
         self.called_ae = request.called_ae
         self.max_outstanding = 1
         self.opening: asyncio.Future[None] = self._loop.create_future()
+        self.opening.add_done_callback(_seen)
         self.idle_since = self._loop.time()
         self._timeouts = timeouts
         self._wanted_outstanding = max_outstanding
@@ -359,7 +360,7 @@ class RequestorAssociation(Association):
             self.opening.set_exception(error)
 
 
-def _seen(pending: asyncio.Future[Command]) -> None:
-    """Mark a failure as looked at: who sends may learn of it before it comes to wait for the response."""
+def _seen(pending: asyncio.Future[Any]) -> None:
+    """Mark a failure as looked at: who waits may have been cancelled, or learn of it in another way."""
     if not pending.cancelled():
         pending.exception()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -22,7 +23,13 @@ from gateway.dicom import messages
 from gateway.dicom.command import Command, CommandField
 from gateway.dicom.dimse import fragments
 from gateway.dicom.events import ReleaseRequested
-from gateway.dicom.negotiation import AcceptedContext, AcceptorPolicy, ContextAnswer, ProposedContext
+from gateway.dicom.negotiation import (
+    AcceptedContext,
+    AcceptorPolicy,
+    AssociateRequest,
+    ContextAnswer,
+    ProposedContext,
+)
 from gateway.errors import LocalError, PeerError
 from gateway.model import AETitle, Peer
 from tests.support.notice_log import NoticeLog
@@ -339,6 +346,48 @@ async def test_a_rejection_is_raised() -> None:
     async with wire_centre(script) as port:
         with pytest.raises(AssociateRejectedError):
             await opened(port)
+
+
+async def test_giving_up_while_the_peer_hangs_up_leaves_nothing_to_complain_about() -> None:
+    hung_up = asyncio.Event()
+
+    async def script(centre: WireCentre) -> None:
+        centre.writer.transport.abort()
+        hung_up.set()
+
+    errors: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    async with wire_centre(script) as port:
+        for turns in range(12):  # cancelled a little later each time
+            opening = asyncio.create_task(opened(port))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert errors == []
+
+
+def test_a_failure_to_open_that_nobody_waits_for_is_no_complaint() -> None:
+    errors: list[dict[str, Any]] = []
+
+    async def scenario() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+        association = AskingAssociation(
+            AssociateRequest("CENTRE", "GW", CONTEXTS),
+            notices=NoticeLog().notices,
+            timeouts=SHORT,
+            on_request=None,
+            limits=AskingLimits(),
+        )
+        association.on_lost(None)
+        del association
+        gc.collect()
+
+    asyncio.run(scenario())
+    gc.collect()
+    assert errors == []
 
 
 # --- being asked ---------------------------------------------------------------------------------------
