@@ -127,7 +127,7 @@ class RelaySession:
 
     def cancel(self, context: AcceptedContext, command: Command) -> None:
         """Pass a C-CANCEL of the caller on."""
-        self._pass_cancel(Side.NEAR, command)
+        self._pass_cancel(Side.NEAR, context.context_id, command)
 
     def fragment(self, context_id: int, data: memoryview, is_last: bool) -> None:
         """Pass on a piece of the caller's data set."""
@@ -174,7 +174,7 @@ class RelaySession:
             if not self._pass_response(Side.FAR, context.context_id, command):
                 self._far_association.abort("aborted here: the far end answered something it was not asked")
         elif command.command_field == CommandField.C_CANCEL_RQ:
-            self._pass_cancel(Side.FAR, command)
+            self._pass_cancel(Side.FAR, context.context_id, command)
         elif self._ledger.across(Side.FAR, context.context_id) is None:
             self._answer_far(context.context_id, command, 0x0122, "not offered by the caller")
         elif self._ledger.knows(Side.FAR, command.message_id or 0):
@@ -279,13 +279,15 @@ class RelaySession:
             self._resting = True
         self._moves.end(exchange)
 
-    def _pass_cancel(self, asker: Side, command: Command) -> None:
+    def _pass_cancel(self, asker: Side, context_id: int, command: Command) -> None:
         exchange = self._ledger.cancelled(asker, command)
         to = self._side(asker.other)
-        if exchange is None or to is None or not exchange.complete:
+        # On the context it came on: that of its request may be in the middle of a data set.
+        other_context_id = self._ledger.across(asker, context_id)
+        if exchange is None or to is None or other_context_id is None or not exchange.complete:
             return
         passed = replace(command, message_id_responded_to=exchange.other_id)
-        to.stream_command(exchange.other_context_id, passed)
+        to.stream_command(other_context_id, passed)
         self._written.add(asker.other)
 
     def _stream(self, sender: Side, context_id: int, command: Command, exchange: Exchange | None) -> None:

@@ -165,6 +165,11 @@ def test_a_cancel_never_goes_into_the_data_set_of_its_own_request() -> None:
         it.near.say(MOVE, messages.c_cancel_rq(5))  # on a context where it is allowed to be sent
         it.near.piece(FIND, b"end", last=True)
         assert it.far.one().data == b"beginend"
+        it.far.find(8, b"")
+        it.far.say(FIND, messages.c_find_rq(9, FIND))
+        it.far.say(MOVE, messages.c_cancel_rq(8))
+        it.far.piece(FIND, b"end", last=True)
+        assert [heard.about[0] for heard in it.near.heard()] == ["C-FIND-RQ", "C-CANCEL-RQ", "C-FIND-RQ"]
         it.near.abort()
 
     play(act)

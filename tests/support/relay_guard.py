@@ -24,7 +24,7 @@ class Guard:
     cancelled: int = 0
 
     def wants(self, route: Route, context: AcceptedContext, command: Command) -> bool:
-        return command.command_field == CommandField.N_ACTION_RQ
+        return context.abstract_syntax == UPS_PUSH and command.command_field == CommandField.N_ACTION_RQ
 
     async def inspect(
         self, route: Route, calling_ae: str, context: AcceptedContext, command: Command, data: bytes
