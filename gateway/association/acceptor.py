@@ -107,7 +107,13 @@ class InboundAssociation(Association):
             self.abort(reason)
 
     def drop(self) -> None:
-        """Hang up without waiting for anything; what is being made durable may still become so."""
+        """Hang up without waiting for anything; what is being made durable may still become so.
+
+        Who waits for something relayed is told that it failed, as far as the connection takes it at once.
+        """
+        if self._relay is not None:
+            self._relay.give_up(self._leave_reason)
+        self.abort(self._leave_reason or "hung up")
         self.stream.kill()
         for task in self._performing:
             task.cancel()

@@ -95,6 +95,9 @@ class Relay(Protocol):
     def flush(self) -> None:
         """Everything that came in one read was handed over: send it."""
 
+    def give_up(self, reason: str) -> None:
+        """The process stops: answer what is open with a failure, and let the far side go."""
+
     def near_ending(self, released: bool) -> None:
         """The near association begins to end; `released` says that it was in good order."""
 

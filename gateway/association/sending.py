@@ -88,7 +88,6 @@ class RequestorAssociation(Association):
                 pdu_timeout=timeouts.response,
                 idle_timeout=timeouts.idle,
                 write_timeout=timeouts.stall,
-                silence=timeouts.silence,
             ),
         )
         self.calling_ae = request.calling_ae

@@ -28,6 +28,15 @@ from gateway.dicom.upper_layer import Role, UpperLayer
 _NEVER = float("inf")
 
 
+_PROBES = 3
+"""Keepalives without an answer after which a connection is dead."""
+
+# struct tcp_info of linux/tcp.h: its first 104 bytes have been the same since Linux 2.6.
+_TCP_INFO_LENGTH = 104
+_UNACKED = 24  # segments
+_LAST_ACK_RECEIVED = 56  # milliseconds ago
+
+
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
     """What one connection may cost, in seconds and bytes."""
@@ -36,7 +45,6 @@ class StreamLimits:
     pdu_timeout: float = 60.0  # a PDU that has begun must be complete within this
     idle_timeout: float = 600.0  # no byte from the peer and nothing being done for it
     write_timeout: float = 60.0  # the peer must take something of what waits for it
-    silence: float = 0.0  # the peer's TCP acknowledges nothing; 0: the kernel's own patience, some 15 minutes
     max_output: int = 256 * 1024  # bytes waiting to be written before we stop producing more
 
 
@@ -111,9 +119,6 @@ class Stream(asyncio.BufferedProtocol):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             # Unsent bytes stay in our own buffer, where a stalled peer is seen and bounded.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, self._limits.max_output)
-            if self._limits.silence:
-                # A satellite link goes down without a word. TCP knows first: nothing is acknowledged.
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._limits.silence * 1000))
             self._set_option = sock.setsockopt
         self.heard_at = self._clock()
         self._artim_since = self.heard_at if self.layer.artim_wanted else None
@@ -272,6 +277,19 @@ class Stream(asyncio.BufferedProtocol):
         if self._set_option is not None:
             self._set_option(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, round(idle)))
             self._set_option(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, round(idle / 2)))
+            self._set_option(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _PROBES)
+
+    def unacknowledged(self) -> float:
+        """Seconds since the peer's TCP last acknowledged anything, if something waits for that; else 0.
+
+        A peer that does not read acknowledges the probes of its closed window, and is not meant. (So it would
+        be by TCP_USER_TIMEOUT, which therefore is no use here.)
+        """
+        if self._transport is None or self._socket is None or self._socket.fileno() < 0:
+            return 0.0
+        info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_LENGTH)
+        waiting, since = (struct.unpack_from("=I", info, at)[0] for at in (_UNACKED, _LAST_ACK_RECEIVED))
+        return since / 1000 if waiting else 0.0
 
     def backlog(self) -> int:
         """Return the bytes written by us and not yet acknowledged by the peer's TCP."""

@@ -16,4 +16,3 @@ class RequestorTimeouts:
     release: float = 10.0
     stall: float = 60.0  # the peer takes nothing of what we send
     idle: float = 3600.0  # nothing is asked and nothing is heard
-    silence: float = 0.0  # the peer's TCP acknowledges nothing: the way is dead; 0 leaves that to the kernel

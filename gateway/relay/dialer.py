@@ -19,7 +19,7 @@ from gateway.association.errors import AssociateRejectedError, ConnectFailed
 from gateway.association.far import open_far
 from gateway.association.timeouts import RequestorTimeouts
 from gateway.dicom.negotiation import AssociateRequest, ProposedContext, Rejection, UserIdentity
-from gateway.dicom.sop_classes import VERIFICATION
+from gateway.dicom.sop_classes import VERIFICATION, is_registered, is_storage
 from gateway.errors import LocalError, PeerError
 from gateway.model import AETitle, Peer, Route
 from gateway.notices import Notices
@@ -146,7 +146,7 @@ class Dialer:
         self, profile: Profile, identity: UserIdentity | None
     ) -> tuple[Far, Sequence[int], bool] | NotReached:
         """Return an association, which of its contexts serve the profile's, and whether it was open."""
-        kept = None if profile.personal else self.warm.take(profile)
+        kept = self.warm.take(profile) if _keepable(profile) else None
         if kept is not None:
             return *kept, True
         reachability = self._reachabilities.of(profile.peer)
@@ -160,7 +160,7 @@ class Dialer:
                 return NotReached(f"{profile.peer} was out of reach, and is being tried again now")
         else:
             far = await self._dial(profile, identity)
-        if not profile.personal:
+        if _keepable(profile):
             self.warm.learned(far)
         return far, range(len(profile.contexts)), False
 
@@ -184,11 +184,11 @@ class Dialer:
         if trial.cancelled() or trial.exception() is not None:
             return  # reachability was told why
         far = trial.result()
-        if far.personal:
-            self.warm.release_soon(far)
-        else:
+        if _keepable(far.profile):
             self.warm.learned(far)
             self.warm.give_back(far)
+        else:
+            self.warm.release_soon(far)
 
     async def echo(self, route: Route, calling_ae: str) -> str | None:
         """Ask the far end whether it is there. None: it answered; else why not, in words."""
@@ -200,7 +200,11 @@ class Dialer:
         far = reached.end.association
         words: str | None = None
         try:
-            seconds = await far.echo()
+            async with asyncio.timeout(reached.end.timeouts.connect):
+                seconds = await far.echo()
+        except TimeoutError:
+            words = f"{far.peer} did not answer C-ECHO within {reached.end.timeouts.connect:g} s"
+            self._reachabilities.of(far.peer).failed(self._clock(), words)
         except (PeerError, LocalError) as error:
             words = str(error)
         except BaseException:
@@ -235,7 +239,7 @@ class Dialer:
 
     def _done(self, far: Far, reusable: bool) -> None:
         self._slots[far.peer].release()
-        if reusable and not far.personal:
+        if reusable and _keepable(far.profile):
             self.warm.give_back(far)
         else:
             self.warm.release_soon(far)
@@ -294,6 +298,19 @@ class Dialer:
         return far
 
 
+def _keepable(profile: Profile) -> bool:
+    """Say whether an association for this may serve another caller.
+
+    Not one with a user identity. And not one on which objects are sent: a console may serve one association
+    at a time, and the next one waits for the release of this.
+    """
+    as_scp_only = {uid for uid, scu, _ in profile.roles if not scu}
+    sends = any(
+        is_storage(uid) and is_registered(uid) and uid not in as_scp_only for uid, _ in profile.contexts
+    )
+    return not profile.personal and not sends
+
+
 def _requestor_timeouts(timeouts: RelayTimeouts) -> RequestorTimeouts:
     return RequestorTimeouts(
         connect=timeouts.connect,
@@ -301,7 +318,6 @@ def _requestor_timeouts(timeouts: RelayTimeouts) -> RequestorTimeouts:
         associate=timeouts.connect,
         response=timeouts.response,
         release=timeouts.release,
-        silence=timeouts.connect,
         stall=timeouts.stall,
         idle=timeouts.idle,
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-FAR = 0.2
-"""Seconds from which on the answer to A-ASSOCIATE-RQ measures the way rather than the peer."""
+_ARITHMETIC = 0.2
+"""Seconds of a TLS handshake that small boards may spend on computing."""
 
 
 class Phases:
@@ -28,8 +28,9 @@ class Phases:
         """Seconds there and back, once the association is open.
 
         The handshake of TCP takes one round trip and nothing else. On a satellite link, though, a modem at
-        this end may answer it in the peer's place (RFC 3135 3.1); then it is the answer to the association
-        that tells how far away the peer really is.
+        this end may answer it in the peer's place (RFC 3135 3.1); TLS goes through to the peer, and with
+        version 1.3 takes one round trip too (RFC 8446 2), and some milliseconds of arithmetic. The answer to
+        the association says nothing of the way: it is the application's, which may look only once a second.
         """
-        tcp, association = self._took.get("tcp"), self._took.get("association")
-        return association if association is not None and association >= FAR else tcp
+        tcp, tls = self._took.get("tcp"), self._took.get("tls")
+        return tcp if tcp is None or tls is None or tls < _ARITHMETIC else max(tcp, tls)

@@ -144,6 +144,11 @@ class RelaySession:
         """Write to the far end, and tell who waits; also what the caller's data led to on its own side."""
         self._flush()
 
+    def give_up(self, reason: str) -> None:
+        """Answer what is open as if the far end were lost, which it then is."""
+        if self._far is not None:
+            self._far.association.abort(f"aborted here: {reason}")
+
     def near_ending(self, released: bool) -> None:
         """The caller's association ends: let the far one go, whole when it is at rest."""
         self._near = None

@@ -1,4 +1,9 @@
-"""The clock of one relay: gives up requests that make no progress, one timer for all of them."""
+"""The clock of one relay: gives up requests that make no progress, one timer for all of them.
+
+A peer may need long to answer; its TCP acknowledges at once. While somebody waits, a connection on which
+nothing is acknowledged for as long as it takes to open one is given up: a satellite link goes down without
+a word.
+"""
 
 from __future__ import annotations
 
@@ -31,13 +36,14 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._due = _NEVER
+        self._held: set[Exchange] = set()  # whose data set was not read from when we last looked
         # Overdue ones: bytes written when that was noticed first, and bytes that the peer had taken at last.
         self._leaving: dict[Exchange, tuple[int, int]] = {}
 
     def begin(self, exchange: Exchange) -> None:
         """All of a request, or a response that is not the last, was passed on: somebody owes the next."""
         self._leaving.pop(exchange, None)
-        self._arm(exchange.touched + self._patience(exchange))
+        self._arm(exchange.touched + min(self._patience(exchange), self._timeouts.connect))
 
     def begin_passing(self, exchange: Exchange) -> None:
         """A data set of the far side is coming: its pieces have to follow each other."""
@@ -66,6 +72,7 @@ class Watch:
         now = self._loop.time()
         still_open = set(self._ledger.open(Side.NEAR)) | set(self._ledger.open(Side.FAR))
         self._leaving = {each: marks for each, marks in self._leaving.items() if each in still_open}
+        self._held.intersection_update(self._passing.values())
         if self._stopped_half_way(now):
             return
         for asker in Side:
@@ -80,7 +87,13 @@ class Watch:
                 if due <= now:
                     to.expire(f"no answer to {exchange.request.name} within {self._patience(exchange):g} s")
                     return
-                self._arm(due)
+                silent = exchange.touched + self._timeouts.connect
+                if silent <= now:
+                    if to.stream.unacknowledged() >= self._timeouts.connect:
+                        to.expire("the connection is dead: nothing that was sent is acknowledged any more")
+                        return
+                    silent = now + self._timeouts.connect
+                self._arm(min(due, silent))
 
     def _stopped_half_way(self, now: float) -> bool:
         """Give up a far side that stops in the middle of a message: its receiver can be sent nothing else.
@@ -93,9 +106,12 @@ class Watch:
         for (sender, _), exchange in self._passing.items():
             if sender is not Side.FAR or exchange is None:
                 continue
-            if not near.stream.writable:  # then we do not read from the far side
-                exchange.touched = now
+            held = not near.stream.writable  # then we do not read from the far side
             due = exchange.touched + self._timeouts.between
+            if held or (due <= now and exchange in self._held):  # its time begins when it is read from again
+                exchange.touched = now
+                due = now + self._timeouts.between
+            (self._held.add if held else self._held.discard)(exchange)
             if due <= now:
                 far.expire(f"nothing came for {self._timeouts.between:g} s in the middle of a message")
                 return True

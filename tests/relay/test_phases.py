@@ -19,9 +19,10 @@ def dialled(**seconds: float) -> Phases:
 @pytest.mark.parametrize(
     ("seconds", "round_trip"),
     [
-        ({"tcp": 0.001, "association": 0.05}, 0.001),  # a near peer that takes its time
-        ({"tcp": 0.3, "tls": 0.3, "association": 0.3}, 0.3),
-        ({"tcp": 0.001, "tls": 0.6, "association": 0.62}, 0.62),  # a modem answered for the peer
+        ({"tcp": 0.001, "association": 1.0}, 0.001),  # a near peer that takes its time
+        ({"tcp": 0.001, "tls": 0.1, "association": 1.0}, 0.001),  # and computes slowly
+        ({"tcp": 0.3, "tls": 0.31, "association": 0.3}, 0.31),
+        ({"tcp": 0.001, "tls": 0.6, "association": 0.62}, 0.6),  # a modem answered TCP for the peer
     ],
 )
 def test_the_way_is_measured_and_not_the_modem(seconds: dict[str, float], round_trip: float) -> None:

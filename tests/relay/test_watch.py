@@ -28,10 +28,16 @@ class Link:
     untaken: int = 0
     writable: bool = True
     expired: list[tuple[float, str]] = field(default_factory=list)
+    unacknowledged: Callable[[float], float] = lambda _now: 0.0
 
     @property
     def stream(self) -> Any:
-        return SimpleNamespace(bytes_out=self.written, backlog=lambda: self.untaken, writable=self.writable)
+        return SimpleNamespace(
+            bytes_out=self.written,
+            backlog=lambda: self.untaken,
+            writable=self.writable,
+            unacknowledged=lambda: self.unacknowledged(asyncio.get_running_loop().time() - 1000),
+        )
 
     def expire(self, reason: str) -> None:
         self.expired.append((asyncio.get_running_loop().time() - 1000, reason))
@@ -82,6 +88,28 @@ def test_a_request_without_any_response_is_given_up_after_the_response_time() ->
         await asyncio.sleep(100)
         assert it.link(Side.FAR).expired == [(60, "no answer to C-FIND-RQ within 60 s")]
         assert it.link(Side.NEAR).expired == []
+
+    play(act)
+
+
+def test_a_dead_connection_is_given_up_long_before_an_answer_is_due() -> None:
+    async def act(it: Scene) -> None:
+        it.link(Side.FAR).unacknowledged = lambda now: now  # nothing since the request
+        it.find()
+        await asyncio.sleep(100)
+        ((when, why),) = it.link(Side.FAR).expired
+        assert when <= 2 * TIMEOUTS.connect
+        assert "the connection is dead" in why
+
+    play(act)
+
+
+def test_what_was_sent_just_now_may_still_be_on_its_way() -> None:
+    async def act(it: Scene) -> None:
+        it.link(Side.FAR).unacknowledged = lambda now: TIMEOUTS.connect - 0.1
+        it.find()
+        await asyncio.sleep(59)
+        assert it.link(Side.FAR).expired == []
 
     play(act)
 
