@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from gateway.dicom import messages
+from gateway.dicom.events import Aborted
 from tests.support.gateway_process import GatewayProcess, peer
 from tests.support.ports import free_port
-from tests.support.stopping_far_end import MATCHES, StoppingFarEnd
-from tests.support.wire_console import welcomed, wire_console
+from tests.support.stopping_far_end import MATCHES, REQUEST, StoppingFarEnd
+from tests.support.wire_console import Ended, Heard, welcomed, wire_console
 
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 KEYS = b"\x08\x00R\x00CS\x06\x00STUDY "
@@ -74,3 +76,25 @@ async def test_a_far_end_that_restarts_between_two_queries_is_not_noticed(scene:
             assert await _ask(scene.gateway.port) == ANSWER
         with StoppingFarEnd(port=scene.port):
             assert await _ask(scene.gateway.port) == ANSWER
+
+
+async def test_a_gateway_that_is_stopped_ends_what_it_relays_in_order(scene: Scene) -> None:
+    with StoppingFarEnd(REQUEST, port=scene.port) as far:
+        console = await welcomed(scene.gateway.port, "FAR", FIND)
+        console.say(FIND, messages.c_find_rq(0, FIND), KEYS)
+        await asyncio.to_thread(far.wait_there)
+        began = time.monotonic()
+        stopping = asyncio.create_task(asyncio.to_thread(scene.gateway.stop))
+        try:
+            heard = await console.hear()
+            if isinstance(heard, Heard):
+                assert heard.status not in (0x0000, 0xFF00)
+                heard = await console.hear()
+            assert isinstance(heard, Ended)
+            assert isinstance(heard.event, Aborted)
+        finally:
+            await console.close()
+            code = await stopping
+        assert code == 0
+        assert time.monotonic() - began < 15
+    scene.gateway.start()
