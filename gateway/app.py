@@ -80,7 +80,8 @@ class Gateway:
         self._own_ae = config.gateway.ae_title
         self._peers = settings.peers(config)
         self._destinations = settings.destination_names(config)
-        self._routing = RoutingTable(settings.routes(config), self._own_ae)
+        titles = [peer.calling_ae for peer in self._peers.values() if peer.calling_ae]
+        self._routing = RoutingTable(settings.routes(config), self._own_ae, titles)
         self._reachabilities = Reachabilities()
         self._tls_contexts = ClientContexts()
         self._inherited = inherited or {}

@@ -27,9 +27,15 @@ class OwnTitle:
 class RoutingTable:
     """The routes by called AE title. Immutable; a new configuration makes a new table."""
 
-    def __init__(self, routes: Iterable[Route], own_title: AETitle) -> None:
-        """Several routes may share a called title as long as their calling titles tell them apart."""
-        self._own = own_title
+    def __init__(
+        self, routes: Iterable[Route], own_title: AETitle, also_ours: Iterable[AETitle] = ()
+    ) -> None:
+        """Several routes may share a called title as long as their calling titles tell them apart.
+
+        `also_ours`: further titles that we call peers by, and that they may call back. A route for such a
+        title comes first.
+        """
+        self._own = frozenset({own_title, *also_ours})
         self._by_called: dict[str, list[Route]] = {}
         for route in routes:
             self._by_called.setdefault(route.called, []).append(route)
@@ -44,9 +50,9 @@ class RoutingTable:
         for route in routes:
             if route.calling is None or calling in route.calling:
                 return route
-        if called == self._own:
+        if called in self._own:
             # A route for our own title restricts objects, not C-ECHO: a link test must always work.
-            return OwnTitle(self._own)
+            return OwnTitle(AETitle(called))
         if routes:
             return Rejection(
                 REJECTED_PERMANENT,

@@ -66,3 +66,10 @@ def test_hostile_titles_are_refused_and_shown_harmlessly(table: RoutingTable, ti
     answer = table.resolve(title, title)
     assert isinstance(answer, Rejection)
     assert all(character.isprintable() for character in answer.words)
+
+
+def test_a_title_that_we_call_a_peer_by_is_ours_too_unless_a_route_has_it() -> None:
+    mine = Route(called=AETitle("LINAC1"), to=("console1",), mode="relay")
+    table = RoutingTable([mine], OWN, [AETitle("CLINIC07A"), AETitle("LINAC1")])
+    assert table.resolve("CLINIC07A", "ARIA") == OwnTitle(AETitle("CLINIC07A"))
+    assert table.resolve("LINAC1", "ARIA") is mine

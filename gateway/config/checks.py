@@ -218,6 +218,21 @@ def _rising(path: KeyPath, backoff: Backoff) -> Iterator[Finding]:
         yield Finding(path, "is longer than the ceiling", "at most its `ceiling`")
 
 
+def _answers_to_us(config: Config) -> Iterator[Finding]:
+    """A peer that is called by a title which leads elsewhere cannot bring us its answers."""
+    taken = {route.called for route in config.routes}
+    for number, peer in enumerate(config.peers):
+        asked = peer.commitment in ("always", "on-request")
+        if peer.calling_ae in taken and asked:
+            yield Finding(
+                ("peer", number, "calling_ae"),
+                "a route has this title: results of storage commitment can reach us on our own association only, "
+                "and not when this peer calls back",
+                "a title without a route of its own",
+                Severity.WARNING,
+            )
+
+
 def _stored_there(config: Config) -> Iterator[Finding]:
     """Commitment, queued steps and the guard belong to objects that are stored here."""
     for number, route in enumerate(config.routes):
@@ -258,6 +273,7 @@ _CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
     _room,
     _waits,
     _stored_there,
+    _answers_to_us,
     _names_of_certificates,
     _socket,
 )
