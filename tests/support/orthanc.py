@@ -27,7 +27,10 @@ class Orthanc:
         port: int | None = None,
         modalities: Mapping[str, int] | None = None,
     ) -> None:
-        """`modalities`: AE titles it may move and report to, and their ports on this machine."""
+        """`modalities`: AE titles it may move and report to, and their ports on this machine.
+
+        With `tls` it is called, and calls, over TLS alone.
+        """
         self.directory = directory
         self.port = port or free_port()
         self.http_port = free_port()
@@ -57,6 +60,7 @@ class Orthanc:
                     "Port": to,
                     "AllowStorageCommitment": True,
                     "AllowTranscoding": False,
+                    "UseDicomTls": tls is not None,
                 }
                 for title, to in (modalities or {}).items()
             },

@@ -8,6 +8,7 @@ answered as the test says.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -178,9 +179,10 @@ async def wire_console(
     roles: Mapping[str, tuple[bool, bool]] | None = None,
     extended: Mapping[str, bytes] | None = None,
     release: bool = True,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[WireConsole]:
     """Associate with 127.0.0.1:`port`, and release at the end unless told not to."""
-    console = await WireConsole.connect(port)
+    console = await WireConsole.connect(port, tls=tls)
     assert isinstance(console, WireConsole)
     try:
         asked = AssociateRequest(
