@@ -181,6 +181,7 @@ class Peer:
         self.classes = {number: uid for uid, number in ids.items()}
         self.deaf = False  # does not read; `listen` ends that
         self.closed = False
+        self.held = False  # what it says waits, to come in one read
         self.events: list[Event] = []  # everything but data
         self._reader = MessageReader()
         self._open: dict[int, tuple[Command, bytearray]] = {}
@@ -228,6 +229,8 @@ class Peer:
 
     def flush(self) -> None:
         """Send what the upper layer has to say."""
+        if self.held or self.wire.gone:
+            return
         self.wire.deliver(b"".join(bytes(part) for part in self.layer.output()))
 
     def say(self, sop_class: str, command: Command, data: bytes | None = None) -> Command:
