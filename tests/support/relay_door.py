@@ -38,7 +38,8 @@ ROUTES = (
     Route(called=AETitle("MASKED"), to=(PEER,), mode="relay", calling_upstream="gateway"),
 )
 QUICK = RelayTimeouts(connect=2, response=5, between=5, release=1, stall=5, idle=60)
-POLICY = RelayPolicy(max_associations=2, max_waiting=1, wait=0.2, timeouts=QUICK)
+NOTHING_KEPT = WarmPolicy(warm_above=float("inf"))
+POLICY = RelayPolicy(max_associations=2, max_waiting=1, wait=0.2, timeouts=QUICK, warm=NOTHING_KEPT)
 KEEPING = RelayPolicy(
     max_associations=2, max_waiting=1, wait=0.2, timeouts=QUICK, warm=WarmPolicy(warm_above=0.0)
 )
