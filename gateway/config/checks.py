@@ -226,7 +226,7 @@ def _answers_to_us(config: Config) -> Iterator[Finding]:
         if peer.calling_ae in taken and asked:
             yield Finding(
                 ("peer", number, "calling_ae"),
-                "a route has this title: results of storage commitment can reach us on our own association only, "
+                "a route has this title: results of storage commitment reach us only on our own association, "
                 "and not when this peer calls back",
                 "a title without a route of its own",
                 Severity.WARNING,
