@@ -35,14 +35,13 @@ def judge(
     """
     attention = [*_room(spool), *_held(destinations), *_orphaned(orphans or {}), *_held_steps(steps)]
     waiting = [_waiting(d, now) for d in destinations if d.waiting.total.count]
+    more = [f"Objects wait for {count_of(len(waiting) - 1, 'other destination')} too."] if waiting[1:] else []
+    more += _waiting_steps(steps)
     if attention:
         return Verdict("attention", " ".join([attention[0], *waiting[:1]]), tuple(attention))
-    if not waiting:
-        return Verdict("ok", ALL_DELIVERED, ())
-    if len(waiting) == 1:
-        return Verdict("waiting", waiting[0], ())
-    more = f"Objects wait for {count_of(len(waiting) - 1, 'other destination')} too."
-    return Verdict("waiting", f"{waiting[0]} {more}", ())
+    if waiting or more:
+        return Verdict("waiting", " ".join([*waiting[:1], *more]), ())
+    return Verdict("ok", ALL_DELIVERED, ())
 
 
 def _room(spool: SpoolFacts) -> list[str]:
@@ -73,6 +72,15 @@ def _held_steps(steps: StepTotals | None) -> list[str]:
     return [
         f"{count_of(steps.held, 'message')} of procedure steps {verb} for a decision: "
         "dicom-gateway steps list --state held"
+    ]
+
+
+def _waiting_steps(steps: StepTotals | None) -> list[str]:
+    if steps is None or not steps.queued:
+        return []
+    verb = "waits" if steps.queued == 1 else "wait"
+    return [
+        f"{count_of(steps.queued, 'message')} of procedure steps {verb} to be passed on; nothing is lost."
     ]
 
 

@@ -71,7 +71,11 @@ def test_objects_for_a_name_that_is_gone_need_a_person() -> None:
 
 
 def test_a_held_message_of_a_procedure_step_needs_a_person() -> None:
-    assert judge([destination()], SPOOL, NOW, steps=StepTotals(queued=3)).level == "ok"
+    queued = judge([destination()], SPOOL, NOW, steps=StepTotals(queued=3))
+    assert (queued.level, queued.headline) == (
+        "waiting",
+        "3 messages of procedure steps wait to be passed on; nothing is lost.",
+    )
     verdict = judge([destination()], SPOOL, NOW, steps=StepTotals(held=2))
     assert verdict.level == "attention"
     assert verdict.attention == (
