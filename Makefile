@@ -41,7 +41,7 @@ bench: venv-dev  ## Measure against DCMTK, Orthanc and pynetdicom; ARGS=--quick 
 	@$(PY) -m bench $(ARGS)
 
 clean:  ## Remove the virtual environment, caches and build products
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) tests/support/ois/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 venv:  ## Make or refresh the virtual environment that the other commands use
