@@ -10,7 +10,6 @@ from gateway.dicom import messages
 from gateway.dicom.command import Command, CommandField
 from tests.support.loop_clock import turns
 from tests.support.relay_memory import (
-    FAR_IDS,
     FIND,
     GET,
     MOVE,
@@ -21,13 +20,13 @@ from tests.support.relay_memory import (
     RelayScene,
     play,
 )
-from tests.support.wire_peer import EXPLICIT
 
 
 def test_a_query_goes_out_and_its_responses_come_back_byte_for_byte() -> None:
     async def act(it: RelayScene) -> None:
         it.near.find(7, b"identifier")
         asked = it.far.one()
+        assert it.inbound.stream.busy == 1  # its silence is patience now
         assert (asked.about, asked.data) == (("C-FIND-RQ", 7, None), b"identifier")
         it.far.answer(asked, 0xFF00, b"first")
         it.far.answer(asked, 0xFF01, b"second")
@@ -37,6 +36,11 @@ def test_a_query_goes_out_and_its_responses_come_back_byte_for_byte() -> None:
         assert (second.about, second.data) == (("C-FIND-RSP", 7, 0xFF01), b"second")
         assert last.about == ("C-FIND-RSP", 7, 0x0000)
         assert last.command.error_comment == "that was all"
+        assert it.inbound.stream.busy == 0
+        it.near.say(UPS_PUSH, messages.n_delete_rq(8, UPS_PUSH, "1.2"))
+        assert it.inbound.stream.busy == 1
+        it.far.answer(it.far.one())
+        assert (it.near.one().about, it.inbound.stream.busy) == (("N-DELETE-RSP", 8, 0), 0)
         assert not it.session.busy
 
     play(act)
@@ -369,30 +373,3 @@ def test_a_console_leaves_at_rest_and_the_far_association_is_kept() -> None:
         assert it.association.usable
 
     play(act)
-
-
-# --- contexts ------------------------------------------------------------------------------------------
-
-
-def test_what_the_far_end_asks_on_a_context_that_the_console_does_not_have_is_answered_here() -> None:
-    async def act(it: RelayScene) -> None:
-        assert NEAR_IDS[UPS_PUSH] not in it.inbound.contexts
-        it.far.event_report(3, b"about what?")
-        assert it.far.one().about == ("N-EVENT-REPORT-RSP", 3, 0x0122)
-        assert it.near.heard() == []
-        it.near.find(1)
-        it.far.answer(it.far.one())
-        assert it.near.one().about == ("C-FIND-RSP", 1, 0)
-
-    play(act, make=lambda: RelayScene(refused_near=frozenset({UPS_PUSH})))
-
-
-def test_nothing_comes_down_on_a_context_whose_transfer_syntax_is_another_one() -> None:
-    async def act(it: RelayScene) -> None:
-        assert it.inbound.contexts[NEAR_IDS[RT_PLAN]].transfer_syntax == EXPLICIT
-        assert it.association.contexts[FAR_IDS[RT_PLAN]].transfer_syntax != EXPLICIT
-        it.far.say(RT_PLAN, messages.c_store_rq(1, RT_PLAN, "1.2"), b"implicit")
-        assert it.far.one().about == ("C-STORE-RSP", 1, 0x0122)
-        assert it.near.heard() == []
-
-    play(act, make=lambda: RelayScene(syntax_near=EXPLICIT))

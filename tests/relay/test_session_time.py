@@ -42,7 +42,7 @@ def test_a_transfer_may_take_hours_as_long_as_it_goes_on() -> None:
 def test_after_a_first_response_the_shorter_time_between_two_holds() -> None:
     async def act(it: RelayScene) -> None:
         it.near.find(1)
-        it.far.answer(it.far.one(), 0xFF00, b"match")
+        it.far.answer(it.far.one(), 0xFF00)
         await asyncio.sleep(29)
         assert it.inbound.established
         await asyncio.sleep(2)
@@ -76,13 +76,16 @@ def test_a_retrieve_goes_on_as_long_as_its_objects_do() -> None:
     async def act(it: RelayScene) -> None:
         it.near.say(GET, messages.c_get_rq(1, GET), b"all plans")
         get = it.far.one()
-        for number in range(2, 12):  # no C-GET-RSP in between
+        it.far.answer(get, 0xFF00)
+        it.near.heard()
+        for number in range(2, 12):  # no C-GET-RSP in between; each of these is progress by itself
+            await asyncio.sleep(20)
             it.far.say(RT_PLAN, messages.c_store_rq(number, RT_PLAN, "1.2"))
-            await asyncio.sleep(25)
+            await asyncio.sleep(20)
             it.far.piece(RT_PLAN, b"plan", last=True)
-            await asyncio.sleep(25)
+            await asyncio.sleep(20)
             it.near.answer(it.near.one())
-        await asyncio.sleep(25)
+        await asyncio.sleep(20)
         it.far.answer(get)
         assert it.near.one().about == ("C-GET-RSP", 1, 0)
 
