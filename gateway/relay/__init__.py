@@ -2,7 +2,8 @@
 
 dialer      from what a caller wants of the far end to an association with it, or a prompt no
 mirror      the answer to the caller is the answer of the far end
-session     one caller's association and one far one; passes what comes
+session     one caller's association and one far one, from beginning to end
+passage     passes what one of them says to the other
 ledger      which request of one side is which on the other
 watch       gives up what makes no progress; pressure reads no more than the other side takes
 moves       C-MOVEs, and the sub-operations that come back through here

@@ -8,6 +8,7 @@ from gateway.dicom import messages
 from gateway.dicom.command import Command, CommandField
 
 PROCESSING_FAILURE: Final = 0x0110  # PS3.7 C.5.16
+SOP_CLASS_NOT_SUPPORTED: Final = 0x0122  # PS3.7 C.5.22
 RESOURCE_LIMITATION: Final = 0x0213  # PS3.7 C.5.26
 DUPLICATE_INVOCATION: Final = 0x0210  # PS3.7 C.5.7
 OUT_OF_RESOURCES: Final = 0xA700  # PS3.4 B.2.3: for C-STORE the failure after which a sender tries again

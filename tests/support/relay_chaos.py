@@ -362,10 +362,10 @@ class Chaos:
         for listener, talker in ((self.near, self.far), (self.far, self.near)):
             assert not listener.heard - talker.said, listener.heard - talker.said
         if scene.inbound.established:
-            assert not any(exchange.complete for exchange in scene.session._ledger.open(Side.NEAR))
-            assert not scene.session._answer_after or self.near.open
+            assert not any(exchange.complete for exchange in scene.session._passage.ledger.open(Side.NEAR))
+            assert not scene.session._passage._answer_after or self.near.open
             # Only its own incomplete requests and what it owes the far end may be left.
-            assert scene.association.established or scene.session._ledger.empty
+            assert scene.association.established or scene.session._passage.ledger.empty
 
 
 async def _play(steps: Sequence[Step], alone: bool, guarded: bool, tight: bool, obliging: bool) -> None:
