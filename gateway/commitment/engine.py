@@ -131,11 +131,12 @@ class CommitmentEngine:
             await asyncio.wait((self._running,))
 
     async def _work(self) -> None:
+        began = self._wall_clock()
         async with asyncio.TaskGroup() as group:
             for name, worker in self._workers.items():
                 group.create_task(worker.run(), name=f"commitment of {name}")
             group.create_task(self._reporter.run(), name="commitment reports")
-            group.create_task(self._keep_time(), name="commitment times")
+            group.create_task(self._keep_time(began), name="commitment times")
 
     def _on_commitment(self) -> None:
         for worker in self._workers.values():
@@ -210,23 +211,28 @@ class CommitmentEngine:
 
     # --- time ----------------------------------------------------------------------------------------
 
-    async def _keep_time(self) -> None:
-        """Do what is due without an event, at the exact moment it is."""
+    async def _keep_time(self, woken: float) -> None:
+        """Do what is due without an event, at the exact moment it is.
+
+        What became due since everybody was last `woken` is due now, even if that is past already when we look:
+        a worker may have looked just before that moment, and not look again by itself.
+        """
         while True:
             self._replan.clear()
-            due = await self._on_time()
+            due = await self._on_time(woken)
             left = None if due is None else min(max(due - self._wall_clock(), 0.0), _LONGEST_SLEEP)
             try:
                 async with asyncio.timeout(left):
                     await self._replan.wait()
             except TimeoutError:
+                woken = self._wall_clock()
                 for worker in self._workers.values():
                     worker.wake(at_once=True)
                 self._reporter.wake()
             await asyncio.sleep(self._policy.replan)  # many events make one plan
 
-    async def _on_time(self) -> float | None:
-        """Do what is due now; return the next moment (wall clock) at which something is."""
+    async def _on_time(self, woken: float) -> float | None:
+        """Do what is due now; return the first moment (wall clock) after `woken` at which something is."""
         now = self._wall_clock()
         while overdue := await self._spool.overdue_asks(now):
             for destination in {ask.destination for ask in overdue}:
@@ -241,7 +247,8 @@ class CommitmentEngine:
         if oldest is not None and oldest + self._policy.patience < now:
             await self._expire(now - self._policy.patience)
             oldest = await self._spool.oldest_open_commitment()
-        moments = [await self._spool.next_commitment_due(now)]
+        # The clock may have been put back since.
+        moments = [await self._spool.next_commitment_due(min(woken, now))]
         if oldest is not None:
             moments.append(oldest + self._policy.patience)
         return min((one for one in moments if one is not None), default=None)
