@@ -214,8 +214,8 @@ class CommitmentEngine:
     async def _keep_time(self, woken: float) -> None:
         """Do what is due without an event, at the exact moment it is.
 
-        What became due since everybody was last `woken` is due now, even if that is past already when we look:
-        a worker may have looked just before that moment, and not look again by itself.
+        What became due since everybody was last `woken` is due now, even if that is past already when we
+        look: a worker may have looked just before that moment, and not look again by itself.
         """
         while True:
             self._replan.clear()

@@ -139,7 +139,7 @@ def test_errors(sections: dict[str, Any], path: tuple[str | int, ...], words: st
             ("peer", 0, "tls", "check_name"),
             "can pose as this peer",
         ),
-        ({"peer": [peer(calling_ae="ARIA")]}, ("peer", 0, "calling_ae"), "reach us only on our own association"),
+        ({"peer": [peer(calling_ae="ARIA")]}, ("peer", 0, "calling_ae"), "only on our own association"),
     ],
 )
 def test_warnings(sections: dict[str, Any], path: tuple[str | int, ...], words: str) -> None:
