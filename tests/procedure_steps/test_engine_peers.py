@@ -17,9 +17,8 @@ from gateway.association.timeouts import RequestorTimeouts
 from gateway.dicom.command import Command
 from gateway.errors import NoRoom
 from gateway.model import AETitle, Peer
-from gateway.notices import Alarm, AssociationClosed
+from gateway.notices import Alarm, AssociationClosed, StepSettled
 from gateway.procedure_steps.engine import StepEngine
-from gateway.procedure_steps.notices import StepSettled
 from gateway.procedure_steps.policy import StepPolicy
 from gateway.spool import Spool, SpoolLimits
 from gateway.spool.step_values import Step, StepState

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from gateway.model import AETitle
-from gateway.procedure_steps.notices import StepLinkChanged
+from gateway.notices import StepLinkChanged
 from gateway.procedure_steps.sender import Answered, NotSent, Reply, Scope
 from gateway.spool.step_values import Step, StepState
 from tests.support.loop_clock import run_fast, turns

@@ -8,8 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.notices import Alarm
-from gateway.procedure_steps.notices import StepSettled
+from gateway.notices import Alarm, StepSettled
 from gateway.procedure_steps.outcomes import Outcomes, Try
 from gateway.procedure_steps.policy import StepPolicy
 from gateway.procedure_steps.sender import Answered, NotSent, Scope, Unanswered

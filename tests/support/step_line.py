@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 
 from gateway.dicom.command import Command
 from gateway.model import AETitle
-from gateway.notices import Alarm
+from gateway.notices import Alarm, StepSettled
 from gateway.procedure_steps.line import Line
-from gateway.procedure_steps.notices import StepSettled
 from gateway.procedure_steps.policy import StepPolicy
 from gateway.procedure_steps.sender import NotSent, Reply, Scope, Unanswered
 from gateway.spool.step_values import Step
