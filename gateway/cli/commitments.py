@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.options import connect, json_option, socket_options
+from gateway.cli.options import connect, json_option, limit_option, socket_options
 from gateway.cli.output import Cell, Column, hint, moment, print_json, say, table
 from gateway.operator import codec, facts
-from gateway.operator.routes import DEFAULT_PAGE, MAX_PAGE
 
 _STATE_STYLE = {"open": "cyan", "reporting": "yellow", "reported": "green", "given-up": "red"}
 
@@ -33,13 +32,7 @@ def command() -> None:
 @click.option(
     "--before", type=click.IntRange(min=1), metavar="NUMBER", help="Only transactions below this number."
 )
-@click.option(
-    "--limit",
-    type=click.IntRange(1, MAX_PAGE),
-    default=DEFAULT_PAGE,
-    show_default=True,
-    help="At most so many.",
-)
+@limit_option
 def list_(socket: Path | None, config: Path | None, as_json: bool, before: int | None, limit: int) -> None:
     """List transactions, the newest first, a page at a time."""
     with connect(socket, config) as client:

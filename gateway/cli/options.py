@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 import click
 
 from gateway.operator.client import OperatorClient
+from gateway.operator.routes import DEFAULT_PAGE, MAX_PAGE
 
 DEFAULT_CONFIG = Path("/etc/dicom-gateway/gateway.toml")
 DEFAULT_SOCKET = Path("/run/dicom-gateway/operator.sock")
@@ -37,6 +38,15 @@ def socket_options(command: F) -> F:
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the facts as JSON, with stable keys."
+)
+
+
+limit_option = click.option(
+    "--limit",
+    type=click.IntRange(1, MAX_PAGE),
+    default=DEFAULT_PAGE,
+    show_default=True,
+    help="At most so many.",
 )
 
 

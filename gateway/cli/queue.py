@@ -8,10 +8,9 @@ from typing import get_args
 import click
 
 from gateway.cli import queue_actions
-from gateway.cli.options import connect, json_option, socket_options
+from gateway.cli.options import connect, json_option, limit_option, socket_options
 from gateway.cli.output import Cell, Column, hint, moment, print_json, say, table
 from gateway.operator import codec, facts
-from gateway.operator.routes import DEFAULT_PAGE, MAX_PAGE
 from gateway.operator.words import count_of, size
 
 _STATE_STYLE = {
@@ -54,13 +53,7 @@ def command() -> None:
 @click.option(
     "--after", type=click.IntRange(min=0), metavar="NUMBER", help="Only deliveries beyond this number."
 )
-@click.option(
-    "--limit",
-    type=click.IntRange(1, MAX_PAGE),
-    default=DEFAULT_PAGE,
-    show_default=True,
-    help="At most so many.",
-)
+@limit_option
 def list_(
     socket: Path | None,
     config: Path | None,

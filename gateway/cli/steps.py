@@ -7,11 +7,10 @@ from typing import get_args
 
 import click
 
-from gateway.cli.options import connect, json_option, socket_options
+from gateway.cli.options import connect, json_option, limit_option, socket_options
 from gateway.cli.output import Cell, Column, hint, moment, print_json, say, table
 from gateway.cli.several import confirm_discard, each
 from gateway.operator import codec, facts
-from gateway.operator.routes import DEFAULT_PAGE, MAX_PAGE
 
 _STATE_STYLE = {"held": "red", "done": "green", "refused": "red", "discarded": "dim"}
 _NUMBERS = click.argument("numbers", type=click.IntRange(min=1), nargs=-1, required=True, metavar="NUMBER...")
@@ -40,13 +39,7 @@ def command() -> None:
 @click.option(
     "--after", type=click.IntRange(min=0), metavar="NUMBER", help="Only messages beyond this number."
 )
-@click.option(
-    "--limit",
-    type=click.IntRange(1, MAX_PAGE),
-    default=DEFAULT_PAGE,
-    show_default=True,
-    help="At most so many.",
-)
+@limit_option
 def list_(
     socket: Path | None,
     config: Path | None,
