@@ -123,7 +123,7 @@ class InboundAssociation(Association):
     def _on_control(self, event: Event) -> None:
         if isinstance(event, AssociateRequested):
             self._admitting = self._loop.create_task(self._admit(event.request))
-            self._admitting.add_done_callback(self._surface)
+            self._admitting.add_done_callback(self.surface)
         elif isinstance(event, AssociateRejected):
             # The upper layer itself refused (protocol version, PS3.8 AE-6).
             self._refused(Rejection(event.result, event.source, event.diagnostic, event.words))
@@ -314,7 +314,7 @@ class InboundAssociation(Association):
         self._performing.discard(task)
         self.stream.end()
         self.stream.resume_reading("operations")
-        self._surface(task)
+        self.surface(task)
         self._rested()
 
     def _rested(self) -> None:
@@ -326,20 +326,6 @@ class InboundAssociation(Association):
         else:
             self._release_if_done()
 
-    def _surface(self, task: asyncio.Task[None]) -> None:
-        """Let an unexpected exception out into the event loop, whose handler ends the process."""
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self.abort("aborted here: internal error")
-            self._loop.call_exception_handler(
-                {
-                    "message": "an association failed unexpectedly",
-                    "exception": error,
-                    "task": task,
-                    "protocol": self.stream,
-                }
-            )
-
     def _relieve(self, request: _Request, operation: Operation) -> None:
         """Read nothing more until the operation has room again."""
         why = f"pressure on context {request.context_id}"
@@ -349,7 +335,7 @@ class InboundAssociation(Association):
         def relieved(task: asyncio.Task[None]) -> None:
             request.relief = None
             self.stream.resume_reading(why)
-            self._surface(task)
+            self.surface(task)
 
         request.relief.add_done_callback(relieved)
 

@@ -258,18 +258,7 @@ class AskingAssociation(RequestorAssociation):
     def _performed(self, task: asyncio.Task[None]) -> None:
         self._performing.discard(task)
         self.stream.end()
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self.abort("aborted here: internal error")
-            # The event loop's handler tells of it, and knows by the protocol that one association is hurt.
-            self._loop.call_exception_handler(
-                {
-                    "message": "an association failed unexpectedly",
-                    "exception": error,
-                    "task": task,
-                    "protocol": self.stream,
-                }
-            )
+        self.surface(task)
         if not self.stream.connected:
             self._finished()
 

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.association.stream import Expired, Stream, StreamLimits
 from gateway.association.tls import words_for
@@ -128,6 +129,23 @@ class Association(ABC):
     def expire(self, reason: str) -> None:
         """Abort because the peer took too long; `reason` in words."""
         self._stop(TIMEOUT, reason, source=2)
+
+    def surface(self, task: asyncio.Task[Any]) -> None:
+        """Let an unexpected exception of a task out into the event loop, and end this association.
+
+        The loop's handler tells of it, and knows by the protocol that one association is hurt and no other.
+        """
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.abort("aborted here: internal error")
+            self._loop.call_exception_handler(
+                {
+                    "message": "an association failed unexpectedly",
+                    "exception": error,
+                    "task": task,
+                    "protocol": self.stream,
+                }
+            )
 
     def message_id_for(self, wanted: int) -> int:
         """Return `wanted` where it is free, else another message ID for a request to this peer."""

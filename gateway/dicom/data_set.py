@@ -13,6 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.dicom.encoding import (
+    ITEM,
+    ITEM_END,
+    LONG_VRS,
+    SEQUENCE_END,
+    SHORT_VRS,
+    UNDEFINED,
+    Encoding,
+)
 from gateway.errors import LocalError, PeerError
 
 IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
@@ -26,17 +35,6 @@ SYNTAXES: Final = (EXPLICIT_LITTLE, IMPLICIT_LITTLE, DEFLATED, EXPLICIT_BIG)
 _DEFLATES: Final = frozenset({DEFLATED, "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
 _OTHER_STANDARD: Final = "1.2.840.10008.1.2."  # PS3.5 annex A: all encode the data set as Explicit VR LE
 
-_ITEM: Final = 0xFFFEE000
-_ITEM_END: Final = 0xFFFEE00D
-_SEQUENCE_END: Final = 0xFFFEE0DD
-_UNDEFINED: Final = 0xFFFFFFFF
-_LONG_VRS: Final = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
-_SHORT_VRS: Final = frozenset(
-    (
-        *("AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "LT"),
-        *("PN", "SH", "SL", "SS", "ST", "TM", "UI", "UL", "US"),
-    )
-)
 _NUMBERS: Final = {"US": "H", "UL": "I", "SS": "h", "SL": "i"}
 
 Value = bytes | str | int | Sequence[Mapping[int, tuple[str, "Value"]]]
@@ -62,20 +60,10 @@ class DataSetLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class _Encoding:
-    explicit: bool
-    big: bool = False
-
-    @property
-    def order(self) -> str:
-        return ">" if self.big else "<"
-
-
-@dataclass(frozen=True, slots=True)
 class _Element:
     vr: str  # "" where the encoding does not say it
     value: bytes  # of a sequence of undefined length: the items, without the delimiter
-    encoding: _Encoding  # of the items, if it has some
+    encoding: Encoding  # of the items, if it has some
 
 
 class DataSet:
@@ -84,7 +72,7 @@ class DataSet:
     __slots__ = ("_depth", "_elements", "_encoding", "_items", "_reader")
 
     def __init__(
-        self, elements: Mapping[int, _Element], encoding: _Encoding, reader: _Reader, depth: int
+        self, elements: Mapping[int, _Element], encoding: Encoding, reader: _Reader, depth: int
     ) -> None:
         """Not to be called: use `parse` or `parse_head`."""
         self._elements = elements
@@ -158,13 +146,13 @@ def parse_head(
     return _Reader(limits).read(data[: limits.max_bytes], encoding, 0, last)
 
 
-def _encoding(transfer_syntax_uid: str) -> _Encoding:
+def _encoding(transfer_syntax_uid: str) -> Encoding:
     if transfer_syntax_uid == IMPLICIT_LITTLE:
-        return _Encoding(explicit=False)
+        return Encoding(explicit=False)
     if transfer_syntax_uid == EXPLICIT_BIG:
-        return _Encoding(explicit=True, big=True)
+        return Encoding(explicit=True, big=True)
     if transfer_syntax_uid.startswith(_OTHER_STANDARD):
-        return _Encoding(explicit=True)
+        return Encoding(explicit=True)
     raise DataSetError("the encoding of this transfer syntax is not known")
 
 
@@ -192,7 +180,7 @@ class _Reader:
         self._limits = limits
         self._read = 0
 
-    def read(self, data: bytes, encoding: _Encoding, depth: int, last: int | None = None) -> DataSet:
+    def read(self, data: bytes, encoding: Encoding, depth: int, last: int | None = None) -> DataSet:
         self._check_depth(depth)
         found: dict[int, _Element] = {}
         offset = 0
@@ -214,7 +202,7 @@ class _Reader:
             yield item
 
     def _element(
-        self, data: bytes, offset: int, encoding: _Encoding, depth: int, last: int | None = None
+        self, data: bytes, offset: int, encoding: Encoding, depth: int, last: int | None = None
     ) -> tuple[int, _Element, int]:
         self._count()
         group, number = _unpack(f"{encoding.order}HH", data, offset)
@@ -229,10 +217,10 @@ class _Reader:
             start = offset + 8
         else:
             vr = data[offset + 4 : offset + 6].decode("latin-1")
-            if vr in _LONG_VRS:
+            if vr in LONG_VRS:
                 (length,) = _unpack(f"{encoding.order}I", data, offset + 8)
                 start = offset + 12
-            elif vr in _SHORT_VRS:
+            elif vr in SHORT_VRS:
                 (length,) = _unpack(f"{encoding.order}H", data, offset + 6)
                 start = offset + 8
             elif len(vr) < 2:
@@ -240,8 +228,8 @@ class _Reader:
             else:
                 raise DataSetError("a VR is not a standard one")
             if vr == "UN":
-                inner = _Encoding(explicit=False)  # PS3.5 6.2.2, note 6
-        if length == _UNDEFINED:
+                inner = Encoding(explicit=False)  # PS3.5 6.2.2, note 6
+        if length == UNDEFINED:
             end, after = self._sequence_end(data, start, inner, depth)
             return tag, _Element(vr, data[start:end], inner), after
         end = start + length
@@ -249,27 +237,27 @@ class _Reader:
             raise DataSetCut("the data set ends in the middle of an element")
         return tag, _Element(vr, data[start:end], inner), end
 
-    def _sequence_end(self, data: bytes, offset: int, encoding: _Encoding, depth: int) -> tuple[int, int]:
+    def _sequence_end(self, data: bytes, offset: int, encoding: Encoding, depth: int) -> tuple[int, int]:
         """Return where the items of a sequence of undefined length end, and what comes after begins."""
         while True:
             tag, length = _delimiter(data, offset, encoding)
-            if tag == _SEQUENCE_END and length == 0:
+            if tag == SEQUENCE_END and length == 0:
                 return offset, offset + 8
             _, offset = self._item(data, offset, encoding, depth)
 
-    def _item(self, data: bytes, offset: int, encoding: _Encoding, depth: int) -> tuple[bytes, int]:
+    def _item(self, data: bytes, offset: int, encoding: Encoding, depth: int) -> tuple[bytes, int]:
         self._count()
         self._check_depth(depth + 1)
         tag, length = _delimiter(data, offset, encoding)
-        if tag != _ITEM:
+        if tag != ITEM:
             raise DataSetError("something that is not an item is in a sequence")
         start = offset + 8
-        if length != _UNDEFINED:
+        if length != UNDEFINED:
             if start + length > len(data):
                 raise DataSetCut("the data set ends in the middle of an item")
             return data[start : start + length], start + length
         end = start
-        while _delimiter(data, end, encoding)[0] != _ITEM_END:
+        while _delimiter(data, end, encoding)[0] != ITEM_END:
             _, _, end = self._element(data, end, encoding, depth + 1)
         return data[start:end], end + 8
 
@@ -283,7 +271,7 @@ class _Reader:
             raise DataSetError("the data set is nested too deeply")
 
 
-def _delimiter(data: bytes, offset: int, encoding: _Encoding) -> tuple[int, int]:
+def _delimiter(data: bytes, offset: int, encoding: Encoding) -> tuple[int, int]:
     group, number, length = _unpack(f"{encoding.order}HHI", data, offset)
     return group << 16 | number, length
 
@@ -314,7 +302,7 @@ def encode(elements: Elements, transfer_syntax_uid: str) -> bytes:
     return deflated + b"\0" * (len(deflated) % 2)
 
 
-def _write(elements: Elements, encoding: _Encoding) -> bytes:
+def _write(elements: Elements, encoding: Encoding) -> bytes:
     pieces: list[bytes] = []
     order = encoding.order
     for tag, (vr, value) in sorted(elements.items()):
@@ -322,9 +310,9 @@ def _write(elements: Elements, encoding: _Encoding) -> bytes:
         head = struct.pack(f"{order}HH", tag >> 16, tag & 0xFFFF)
         if not encoding.explicit:
             head += struct.pack(f"{order}I", len(raw))
-        elif vr in _LONG_VRS:
+        elif vr in LONG_VRS:
             head += vr.encode("ascii") + struct.pack(f"{order}HI", 0, len(raw))
-        elif vr not in _SHORT_VRS or len(raw) > 0xFFFF:
+        elif vr not in SHORT_VRS or len(raw) > 0xFFFF:
             raise LocalError(f"element {tag:08X} cannot be written as {vr!r}")
         else:
             head += vr.encode("ascii") + struct.pack(f"{order}H", len(raw))
@@ -332,7 +320,7 @@ def _write(elements: Elements, encoding: _Encoding) -> bytes:
     return b"".join(pieces)
 
 
-def _raw(vr: str, value: Value, encoding: _Encoding) -> bytes:
+def _raw(vr: str, value: Value, encoding: Encoding) -> bytes:
     if isinstance(value, int):
         form = _NUMBERS.get(vr)
         try:

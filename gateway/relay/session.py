@@ -236,16 +236,8 @@ class RelaySession:
             return
         near.stream.end()
         command, context_id = inspected.command, inspected.context.context_id
-        error = task.exception()
-        if error is not None:
-            near.abort("aborted here: internal error")
-            asyncio.get_running_loop().call_exception_handler(
-                {
-                    "message": "the inspection of a request failed unexpectedly",
-                    "exception": error,
-                    "protocol": near.stream,
-                }
-            )
+        if task.exception() is not None:
+            near.surface(task)
             return
         answer = task.result() or self._refusal(command)
         if answer is not None:

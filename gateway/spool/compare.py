@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
 
+from gateway.dicom.encoding import Encoding
 from gateway.dicom.part10 import file_meta
 from gateway.model import Instance
-from gateway.spool.elements import Element, Encoding, Reader, Unreadable
+from gateway.spool.elements import Element, Reader, Unreadable
 
 EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
 IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"

@@ -11,37 +11,22 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.dicom.encoding import (
+    ITEM,
+    ITEM_END,
+    LONG_VRS,
+    SEQUENCE_END,
+    SHORT_VRS,
+    UNDEFINED,
+    Encoding,
+)
+
 MAX_ELEMENTS: Final = 200_000
 MAX_DEPTH: Final = 32
-
-_ITEM: Final = 0xFFFEE000
-_ITEM_END: Final = 0xFFFEE00D
-_SEQUENCE_END: Final = 0xFFFEE0DD
-_UNDEFINED: Final = 0xFFFFFFFF
-_LONG_VRS: Final = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
-_SHORT_VRS: Final = frozenset(
-    (
-        *("AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "LT"),
-        *("PN", "SH", "SL", "SS", "ST", "TM", "UI", "UL", "US"),
-    )
-)
 
 
 class Unreadable(ValueError):
     """The bytes are not a well-formed data set, or too large a one; the text says where in plain words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """What a transfer syntax says of the bytes outside pixel data."""
-
-    explicit: bool
-    big: bool = False
-
-    @property
-    def order(self) -> str:
-        """The byte order, for struct."""
-        return ">" if self.big else "<"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +86,17 @@ class Reader:
             start = offset + 8
         else:
             vr = data[offset + 4 : offset + 6].decode("latin-1")
-            if vr in _LONG_VRS:
+            if vr in LONG_VRS:
                 (length,) = self._unpack(f"{encoding.order}I", data, offset + 8)
                 start = offset + 12
-            elif vr in _SHORT_VRS:
+            elif vr in SHORT_VRS:
                 (length,) = self._unpack(f"{encoding.order}H", data, offset + 6)
                 start = offset + 8
             else:
                 raise Unreadable("a VR is not a standard one")
-            if vr == "UN" and length == _UNDEFINED:
+            if vr == "UN" and length == UNDEFINED:
                 inner = Encoding(explicit=False)  # PS3.5 6.2.2, note 6
-        if length == _UNDEFINED:
+        if length == UNDEFINED:
             end, after = self._sequence_end(data, start, inner, depth)
             return Element(tag, vr, data[start:end], True, inner), after
         end = start + length
@@ -123,23 +108,23 @@ class Reader:
         """Return where the items of a sequence of undefined length end, and what comes after begins."""
         while True:
             tag, length = self._delimiter(data, offset, encoding)
-            if tag == _SEQUENCE_END and length == 0:
+            if tag == SEQUENCE_END and length == 0:
                 return offset, offset + 8
             _, offset = self._item(data, offset, encoding, depth)
 
     def _item(self, data: bytes, offset: int, encoding: Encoding, depth: int) -> tuple[bytes, int]:
         tag, length = self._delimiter(data, offset, encoding)
-        if tag != _ITEM:
+        if tag != ITEM:
             raise Unreadable("something that is not an item is in a sequence")
         start = offset + 8
-        if length != _UNDEFINED:
+        if length != UNDEFINED:
             if start + length > len(data):
                 raise Unreadable("it ends in the middle of an item")
             return data[start : start + length], start + length
         if depth >= MAX_DEPTH:
             raise Unreadable("it is nested too deeply")
         end = start
-        while self._delimiter(data, end, encoding)[0] != _ITEM_END:
+        while self._delimiter(data, end, encoding)[0] != ITEM_END:
             _, end = self._element(data, end, encoding, depth + 1)
         return data[start:end], end + 8
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.spool.elements import Encoding, Reader, Unreadable
+from gateway.dicom.encoding import Encoding
+from gateway.spool.elements import Reader, Unreadable
 from tests.support.encodings import BIG_ENDIAN, EXPLICIT, IMPLICIT, a_record, encode
 
 LITTLE = Encoding(explicit=True)
