@@ -10,19 +10,28 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from gateway.dicom.encoding import (
-    ITEM,
-    ITEM_END,
-    LONG_VRS,
-    SEQUENCE_END,
-    SHORT_VRS,
-    UNDEFINED,
-    Encoding,
-)
-from gateway.errors import LocalError, PeerError
+from gateway.dicom.elements import DataSetCut, DataSetError, DataSetLimits, Element, ElementReader
+from gateway.dicom.encoding import LONG_VRS, SHORT_VRS, Encoding
+from gateway.errors import LocalError
+
+__all__ = [
+    "DEFLATED",
+    "EXPLICIT_BIG",
+    "EXPLICIT_LITTLE",
+    "IMPLICIT_LITTLE",
+    "SYNTAXES",
+    "DataSet",
+    "DataSetCut",
+    "DataSetError",
+    "DataSetLimits",
+    "Elements",
+    "Value",
+    "encode",
+    "parse",
+    "parse_head",
+]
 
 IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
@@ -42,37 +51,13 @@ Elements = Mapping[int, tuple[str, Value]]
 """What is to be written: tag -> (VR, value). Items of a sequence are of the same form."""
 
 
-class DataSetError(PeerError):
-    """The bytes are not a well-formed data set, or too large a one. The text says what, never a value."""
-
-
-class DataSetCut(DataSetError):
-    """The data set goes on beyond the bytes given, and what is wanted may be there."""
-
-
-@dataclass(frozen=True, slots=True)
-class DataSetLimits:
-    """What one data set may hold or cost."""
-
-    max_bytes: int = 4 * 1024 * 1024  # inflated
-    max_elements: int = 200_000  # elements and items looked at, of all levels together
-    max_depth: int = 8  # sequences within sequences
-
-
-@dataclass(frozen=True, slots=True)
-class _Element:
-    vr: str  # "" where the encoding does not say it
-    value: bytes  # of a sequence of undefined length: the items, without the delimiter
-    encoding: Encoding  # of the items, if it has some
-
-
 class DataSet:
     """The elements of a data set, or of one item, by tag (32 bits, group first)."""
 
     __slots__ = ("_depth", "_elements", "_encoding", "_items", "_reader")
 
     def __init__(
-        self, elements: Mapping[int, _Element], encoding: Encoding, reader: _Reader, depth: int
+        self, elements: Mapping[int, Element], encoding: Encoding, reader: ElementReader, depth: int
     ) -> None:
         """Not to be called: use `parse` or `parse_head`."""
         self._elements = elements
@@ -114,7 +99,7 @@ class DataSet:
             raise DataSetError("an element that should be a sequence is none")
         if tag not in self._items:
             self._items[tag] = tuple(
-                self._reader.read(item, element.encoding, self._depth + 1)
+                DataSet(item, element.encoding, self._reader, self._depth + 1)
                 for item in self._reader.items(element, self._depth)
             )
         return self._items[tag]
@@ -128,7 +113,8 @@ def parse(data: bytes, transfer_syntax_uid: str, limits: DataSetLimits | None = 
         data = _inflate(data, limits, cut=False)
     elif len(data) > limits.max_bytes:
         raise DataSetError(f"the data set has more than {limits.max_bytes} bytes")
-    return _Reader(limits).read(data, encoding, 0)
+    reader = ElementReader(limits)
+    return DataSet(reader.read(data, encoding), encoding, reader, 0)
 
 
 def parse_head(
@@ -143,7 +129,8 @@ def parse_head(
     encoding = _encoding(transfer_syntax_uid)
     if transfer_syntax_uid in _DEFLATES:
         data = _inflate(data, limits, cut=True)
-    return _Reader(limits).read(data[: limits.max_bytes], encoding, 0, last)
+    reader = ElementReader(limits)
+    return DataSet(reader.read(data[: limits.max_bytes], encoding, last=last), encoding, reader, 0)
 
 
 def _encoding(transfer_syntax_uid: str) -> Encoding:
@@ -169,118 +156,6 @@ def _inflate(data: bytes, limits: DataSetLimits, *, cut: bool) -> bytes:
     if not cut and not inflater.eof:
         raise DataSetError("the deflated data set is cut short")
     return inflated
-
-
-class _Reader:
-    """Reads one data set with all its items, and counts what it reads."""
-
-    __slots__ = ("_limits", "_read")
-
-    def __init__(self, limits: DataSetLimits) -> None:
-        self._limits = limits
-        self._read = 0
-
-    def read(self, data: bytes, encoding: Encoding, depth: int, last: int | None = None) -> DataSet:
-        self._check_depth(depth)
-        found: dict[int, _Element] = {}
-        offset = 0
-        while offset < len(data):
-            tag, element, offset = self._element(data, offset, encoding, depth, last)
-            if last is not None and tag > last:
-                return DataSet(found, encoding, self, depth)
-            if tag in found:
-                raise DataSetError("an element is there twice")
-            found[tag] = element
-        if last is not None:
-            raise DataSetCut("the bytes end before what is wanted")
-        return DataSet(found, encoding, self, depth)
-
-    def items(self, element: _Element, depth: int) -> Iterator[bytes]:
-        offset = 0
-        while offset < len(element.value):
-            item, offset = self._item(element.value, offset, element.encoding, depth)
-            yield item
-
-    def _element(
-        self, data: bytes, offset: int, encoding: Encoding, depth: int, last: int | None = None
-    ) -> tuple[int, _Element, int]:
-        self._count()
-        group, number = _unpack(f"{encoding.order}HH", data, offset)
-        tag = group << 16 | number
-        if group == 0xFFFE:
-            raise DataSetError("a delimiter is in the wrong place")
-        if last is not None and tag > last:  # perhaps gigabytes of pixels: nothing of it is wanted
-            return tag, _Element("", b"", encoding), offset
-        vr, inner = "", encoding
-        if not encoding.explicit:
-            (length,) = _unpack("<I", data, offset + 4)
-            start = offset + 8
-        else:
-            vr = data[offset + 4 : offset + 6].decode("latin-1")
-            if vr in LONG_VRS:
-                (length,) = _unpack(f"{encoding.order}I", data, offset + 8)
-                start = offset + 12
-            elif vr in SHORT_VRS:
-                (length,) = _unpack(f"{encoding.order}H", data, offset + 6)
-                start = offset + 8
-            elif len(vr) < 2:
-                raise DataSetCut("the data set ends in the middle of an element")
-            else:
-                raise DataSetError("a VR is not a standard one")
-            if vr == "UN":
-                inner = Encoding(explicit=False)  # PS3.5 6.2.2, note 6
-        if length == UNDEFINED:
-            end, after = self._sequence_end(data, start, inner, depth)
-            return tag, _Element(vr, data[start:end], inner), after
-        end = start + length
-        if end > len(data):
-            raise DataSetCut("the data set ends in the middle of an element")
-        return tag, _Element(vr, data[start:end], inner), end
-
-    def _sequence_end(self, data: bytes, offset: int, encoding: Encoding, depth: int) -> tuple[int, int]:
-        """Return where the items of a sequence of undefined length end, and what comes after begins."""
-        while True:
-            tag, length = _delimiter(data, offset, encoding)
-            if tag == SEQUENCE_END and length == 0:
-                return offset, offset + 8
-            _, offset = self._item(data, offset, encoding, depth)
-
-    def _item(self, data: bytes, offset: int, encoding: Encoding, depth: int) -> tuple[bytes, int]:
-        self._count()
-        self._check_depth(depth + 1)
-        tag, length = _delimiter(data, offset, encoding)
-        if tag != ITEM:
-            raise DataSetError("something that is not an item is in a sequence")
-        start = offset + 8
-        if length != UNDEFINED:
-            if start + length > len(data):
-                raise DataSetCut("the data set ends in the middle of an item")
-            return data[start : start + length], start + length
-        end = start
-        while _delimiter(data, end, encoding)[0] != ITEM_END:
-            _, _, end = self._element(data, end, encoding, depth + 1)
-        return data[start:end], end + 8
-
-    def _count(self) -> None:
-        self._read += 1
-        if self._read > self._limits.max_elements:
-            raise DataSetError(f"the data set has more than {self._limits.max_elements} elements")
-
-    def _check_depth(self, depth: int) -> None:
-        if depth > self._limits.max_depth:
-            raise DataSetError("the data set is nested too deeply")
-
-
-def _delimiter(data: bytes, offset: int, encoding: Encoding) -> tuple[int, int]:
-    group, number, length = _unpack(f"{encoding.order}HHI", data, offset)
-    return group << 16 | number, length
-
-
-def _unpack(form: str, data: bytes, offset: int) -> tuple[int, ...]:
-    try:
-        return struct.unpack_from(form, data, offset)
-    except struct.error:
-        raise DataSetCut("the data set ends in the middle of an element") from None
 
 
 # ---- writing ----------------------------------------------------------------------------------------------

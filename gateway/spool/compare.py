@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
 
+from gateway.dicom.elements import DataSetError, DataSetLimits, Element, ElementReader
 from gateway.dicom.encoding import Encoding
 from gateway.dicom.part10 import file_meta
 from gateway.model import Instance
-from gateway.spool.elements import Element, Reader, Unreadable
 
 EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
 IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
@@ -23,6 +23,8 @@ EXPLICIT_BIG: Final = "1.2.840.10008.1.2.2"
 DEFLATED: Final = "1.2.840.10008.1.2.1.99"
 MAX_EXPANSION: Final = 8
 """Inflated or decoded data may be this many times as large as the limit for what is compared."""
+
+_LIMITS: Final = DataSetLimits(max_depth=32)
 
 _SOP_INSTANCE_UID: Final = 0x00080018
 _PIXEL_DATA: Final = 0x7FE00010
@@ -54,7 +56,7 @@ def difference(first: Copy, second: Copy, limit: int) -> str:
     try:
         sides = tuple(_Side(copy, limit) for copy in (first, second))
         return _difference(*sides)
-    except Unreadable as error:
+    except DataSetError as error:
         return f"a data set cannot be compared: {error}"
 
 
@@ -68,12 +70,12 @@ class _Side:
             data = _inflate(data, limit * MAX_EXPANSION)
         self.copy = copy
         self.limit = limit
-        self.reader = Reader()
+        self.reader = ElementReader(_LIMITS)
         self.big = syntax == EXPLICIT_BIG
         # Every other standard transfer syntax, the encapsulated ones too, is explicit and little endian.
         self.elements = self.reader.read(data, Encoding(syntax != IMPLICIT_LITTLE, self.big))
         if _SOP_INSTANCE_UID not in self.elements:
-            raise Unreadable("it has no SOP Instance UID")
+            raise DataSetError("it has no SOP Instance UID")
 
     def pixels(self) -> bytes | None:
         """Return pixel data decoded, in little endian and without padding; None when there are none."""
@@ -95,7 +97,7 @@ class _Side:
         if tag == _FRAMES:
             text = element.value.strip(b" \0")
             if not text.isdigit():
-                raise Unreadable("its number of frames is not a number")
+                raise DataSetError("its number of frames is not a number")
             return int(text)
         return int.from_bytes(element.value[:2], "big" if self.big else "little")
 
@@ -103,7 +105,7 @@ class _Side:
         bits = self.number(_ROWS, 0) * self.number(_COLUMNS, 0) * self.number(_BITS, 0)
         size = bits * self.number(_SAMPLES, 1) * self.number(_FRAMES, 1) // 8
         if not 0 < size <= self.limit * MAX_EXPANSION:
-            raise Unreadable("its pixel data are too large, or it does not say how large they are")
+            raise DataSetError("its pixel data are too large, or it does not say how large they are")
         return size
 
     def _decode(self, size: int) -> bytes:
@@ -116,14 +118,14 @@ class _Side:
         except NotImplementedError:
             decoder = None
         if decoder is None or not decoder.is_available:
-            raise Unreadable("its compressed pixel data cannot be decoded here")
+            raise DataSetError("its compressed pixel data cannot be decoded here")
         if self.number(_SAMPLES, 1) != 1:
-            raise Unreadable("it is a compressed colour image")
+            raise DataSetError("it is a compressed colour image")
         try:
             dataset = dcmread(BytesIO(file_meta(self.copy.instance) + self.copy.data))
             buffer, _ = decoder.as_buffer(dataset, raw=True)
         except Exception as error:  # pydicom raises whatever damaged pixel data lead it to
-            raise Unreadable("its compressed pixel data are damaged") from error
+            raise DataSetError("its compressed pixel data are damaged") from error
         return bytes(buffer)[:size]
 
 
@@ -132,9 +134,9 @@ def _inflate(data: bytes, limit: int) -> bytes:
     try:
         inflated = inflater.decompress(data, limit)
     except zlib.error:
-        raise Unreadable("its deflated data are damaged") from None
+        raise DataSetError("its deflated data are damaged") from None
     if not inflater.eof:
-        raise Unreadable("its deflated data are cut short or too large")
+        raise DataSetError("its deflated data are cut short or too large")
     return inflated
 
 
@@ -196,7 +198,7 @@ def _swapped(value: bytes, width: int) -> bytes:
     if width < 2:
         return value
     if len(value) % width:
-        raise Unreadable("a value does not have the length of its kind")
+        raise DataSetError("a value does not have the length of its kind")
     turned = bytearray(len(value))
     for place in range(width):
         turned[place::width] = value[width - 1 - place :: width]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.dicom.elements import DataSetError, DataSetLimits, ElementReader
 from gateway.dicom.encoding import Encoding
-from gateway.spool.elements import Reader, Unreadable
 from tests.support.encodings import BIG_ENDIAN, EXPLICIT, IMPLICIT, a_record, encode
 
 LITTLE = Encoding(explicit=True)
@@ -21,10 +21,10 @@ ENCODINGS = {
 @pytest.mark.parametrize("syntax", ENCODINGS)
 def test_every_element_is_found(syntax: str) -> None:
     dataset = a_record()
-    found = Reader().read(encode(dataset, syntax), ENCODINGS[syntax])
+    found = ElementReader(DataSetLimits()).read(encode(dataset, syntax), ENCODINGS[syntax])
     assert list(found) == [int(element.tag) for element in dataset]
     assert found[0x00100010].value == b"Phantom^Water "
-    beams = Reader().items(found[int(dataset["TreatmentSessionBeamSequence"].tag)], 0)
+    beams = ElementReader(DataSetLimits()).items(found[int(dataset["TreatmentSessionBeamSequence"].tag)], 0)
     assert [beam[0x300A00C2].value for beam in beams] == [b"AP", b"AP"]
 
 
@@ -35,7 +35,7 @@ def test_unknown_of_undefined_length_is_implicit_inside() -> None:
         b"\xfe\xff\x00\xe0\xff\xff\xff\xff" + inner + b"\xfe\xff\x0d\xe0\0\0\0\0"
         b"\xfe\xff\xdd\xe0\0\0\0\0"
     )
-    reader = Reader()
+    reader = ElementReader(DataSetLimits())
     element = reader.read(data, LITTLE)[0x00091010]
     assert reader.items(element, 0)[0][0x00080005].value == b"AB"
 
@@ -54,21 +54,21 @@ def test_unknown_of_undefined_length_is_implicit_inside() -> None:
     ],
 )
 def test_what_is_not_well_formed_is_refused(data: bytes, words: str) -> None:
-    with pytest.raises(Unreadable, match=words):
-        Reader().read(data, LITTLE)
+    with pytest.raises(DataSetError, match=words):
+        ElementReader(DataSetLimits()).read(data, LITTLE)
 
 
 def test_nesting_without_lengths_is_bounded() -> None:
     level = b"\x09\x00\x10\x10SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
-    with pytest.raises(Unreadable, match="nested"):
-        Reader().read(level * 5000, LITTLE)
+    with pytest.raises(DataSetError, match="nested"):
+        ElementReader(DataSetLimits()).read(level * 5000, LITTLE)
 
 
 @settings(max_examples=500, deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(sorted(ENCODINGS)))
 def test_any_bytes_are_read_or_refused(data: bytes, syntax: str) -> None:
     try:
-        found = Reader().read(data, ENCODINGS[syntax])
-    except Unreadable:
+        found = ElementReader(DataSetLimits()).read(data, ENCODINGS[syntax])
+    except DataSetError:
         return
     assert sum(len(element.value) + 8 for element in found.values()) <= len(data)
