@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
@@ -20,7 +21,7 @@ from gateway.spool.workers import Workers
 T = TypeVar("T")
 
 
-class Access:
+class Access(ABC):
     """The parts that the methods share; `Spool` sets them up. For the event loop thread."""
 
     _journal: Journal
@@ -33,8 +34,9 @@ class Access:
     _comparisons: Sequence[int]
     _closed: bool
 
+    @abstractmethod
     def _compare(self, numbers: Sequence[int]) -> None:
-        raise NotImplementedError
+        """Take up comparisons that an earlier life left open."""
 
     def _bind(self) -> None:
         if self._side.bind() and self._comparisons:
