@@ -107,7 +107,8 @@ def test_records_are_taken_from_the_reserve_while_images_are_refused(
             taken, statuses = store(console, records(5, first=2000) + images(2, first=200))
             assert taken == {}
             assert set(statuses) == {OUT_OF_RESOURCES}
-            assert console.echo() == 0x0000
+            with Console(gateway.port, "GATEWAY") as engineer:
+                assert engineer.echo() == 0x0000
             assert gateway.status()["level"] == "attention"
 
             # Somebody makes room.
