@@ -197,3 +197,25 @@ async def test_objects_for_a_destination_that_is_gone_are_told(configure: Config
     (alarm,) = alarms
     assert alarm.code == "unknown-destination"
     assert "decommissioned" in alarm.text
+
+
+async def test_a_peer_that_is_back_is_tried_at_once_by_everybody(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = Gateway(configure())
+    await gateway.start()
+    told: list[str] = []
+    monkeypatch.setattr(gateway.engine, "kick", lambda peer: told.append(f"delivery to {peer}"))
+    monkeypatch.setattr(gateway._steps, "kick", lambda peer: told.append(f"steps to {peer}"))
+    monkeypatch.setattr(
+        gateway._commitment, "peer_changed", lambda peer, up, _: told.append(f"commitment {peer} {up}")
+    )
+    try:
+        reach = gateway._reachabilities.of("oncology")
+        reach.failed(1.0, "the cable is out")
+        assert told == ["commitment oncology False"]
+        told.clear()
+        reach.succeeded(2.0)
+        assert told == ["commitment oncology True", "steps to oncology", "delivery to oncology"]
+    finally:
+        await gateway.stop()

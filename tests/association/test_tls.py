@@ -12,7 +12,7 @@ import pytest
 
 from gateway.association.errors import ConnectFailed
 from gateway.association.requestor import RequestorAssociation, RequestorTimeouts, open_association
-from gateway.association.tls import client_context, server_context, session_words, words_for
+from gateway.association.tls import ClientContexts, client_context, server_context, session_words, words_for
 from gateway.errors import LocalError
 from gateway.model import AETitle, Peer, TlsMaterial
 from tests.support.certs import Authority
@@ -161,6 +161,20 @@ def test_files_at_fault_are_named(ours: TlsMaterial, tmp_path: Path, broken: str
     for make in (server_context, client_context):
         with pytest.raises(LocalError, match=r"broken\.pem"):
             make(material)
+
+
+def test_the_contexts_of_peers_are_made_once_and_a_broken_one_is_that_peers_trouble(
+    ours: TlsMaterial, tmp_path: Path
+) -> None:
+    contexts = ClientContexts()
+    peer = Peer("centre", AETitle("CENTRE"), "127.0.0.1", 2762, tls=ours)
+    assert contexts.of(replace(peer, tls=None)) is None
+    assert contexts.of(peer) is contexts.of(replace(peer, name="other"))
+    broken = replace(peer, tls=replace(ours, key=tmp_path / "gone.pem"))
+    for _ in range(2):
+        with pytest.raises(ConnectFailed, match=r"gone\.pem") as failed:
+            contexts.of(broken)
+        assert failed.value.phase == "tls"
 
 
 def test_a_key_that_does_not_belong_to_the_certificate_is_said(

@@ -10,17 +10,19 @@ import pytest
 
 from gateway.association.tls import client_context, server_context
 from gateway.dicom import messages
-from gateway.dicom.negotiation import AssociateRequest, UserIdentity
+from gateway.dicom.negotiation import AssociateRequest, ProposedContext, UserIdentity
 from gateway.dicom.upper_layer import State
 from gateway.model import AETitle, TlsMaterial
 from gateway.reachability import Reach
 from gateway.relay.dialer import NotReached, Reached
+from gateway.relay.mirror import Wanted
 from tests.support.certs import Authority
 from tests.support.ports import free_port
 from tests.support.relay_dialing import FIND_CONTEXT, ROUTE, content, scene
 from tests.support.relay_door import KEEPING, POLICY, descriptors, until
 from tests.support.relay_play import FIND, gone, reset
 from tests.support.wire_centre import WireCentre, wire_centre
+from tests.support.wire_peer import IMPLICIT
 
 
 async def test_a_caller_gets_an_association_with_the_far_end_and_its_answer() -> None:
@@ -319,6 +321,33 @@ async def test_an_association_lost_in_use_tells_everybody_that_the_peer_is_down(
         assert it.reach.reason(it.clock())
 
 
+CT = "1.2.840.10008.5.1.4.1.1.2"
+
+
+@pytest.mark.parametrize(
+    ("contexts", "roles", "kept"),
+    [
+        ((FIND,), {}, 1),
+        ((CT,), {}, 0),  # objects go down on it: the console may wait for its release
+        ((FIND, CT), {}, 0),
+        ((FIND, CT), {CT: (False, True)}, 1),  # C-GET: objects come up on it
+        (("1.2.826.0.1.3680043.10.9999.1",), {}, 1),  # a private SOP class
+    ],
+)
+async def test_what_objects_go_down_on_is_released_with_the_callers_own(
+    contexts: tuple[str, ...], roles: dict[str, tuple[bool, bool]], kept: int
+) -> None:
+    proposed = tuple(ProposedContext(2 * number + 1, uid, (IMPLICIT,)) for number, uid in enumerate(contexts))
+    caller = AssociateRequest("ARIA", "LINAC1", proposed, roles=roles)
+    async with wire_centre(content) as port, scene(port, KEEPING) as it:
+        found = await it.dialer.reach(ROUTE, "LINAC1", caller, Wanted(proposed))
+        assert isinstance(found, Reached)
+        found.end.done(found.end.association, True)
+        assert it.dialer.warm.idle("oncology") == kept
+        if not kept:
+            await asyncio.wait_for(found.end.association.wait_closed(), 5)
+
+
 # --- C-ECHO to the far end -----------------------------------------------------------------------------
 
 
@@ -328,6 +357,19 @@ async def test_an_echo_goes_through_and_its_association_is_given_back() -> None:
         assert it.slots == (0, 0)
         assert it.dialer.warm.idle("oncology") == 1
         assert await it.dialer.echo(ROUTE, "LINAC1") is None
+
+
+async def test_an_echo_waits_for_no_longer_than_an_association_may_take() -> None:
+    async def silent(centre: WireCentre) -> None:
+        await centre.accept()
+        await gone(centre)
+
+    quick = replace(POLICY, timeouts=replace(POLICY.timeouts, connect=0.3, response=60.0))
+    async with wire_centre(silent) as port, scene(port, quick) as it:
+        words = await asyncio.wait_for(it.dialer.echo(ROUTE, "LINAC1"), 10)
+        assert "did not answer C-ECHO" in (words or "")
+        assert it.slots == (0, 0)
+        assert it.reach.state is Reach.DOWN
 
 
 async def test_an_echo_says_why_there_is_none() -> None:

@@ -42,10 +42,10 @@ class Scene:
 
 
 @asynccontextmanager
-async def relaying(guard: float) -> AsyncIterator[Scene]:
+async def relaying(guard: float, mode: str = "store") -> AsyncIterator[Scene]:
     records, log = FakeRecords(), NoticeLog()
     with NormalizedScp(PUSH, PULL, TRIAL_PULL) as scp:
-        routes = [Route(AETitle("ARIA"), (PEER,), ups_guard=guard)]
+        routes = [Route(AETitle("ARIA"), (PEER,), mode, ups_guard=guard)]
         guards = [UpsGuard(records, log.notices)]
         async with relay_door(scp.port, routes=routes, inspectors=guards) as door:
             yield Scene(door, records, scp, log)
@@ -82,6 +82,14 @@ async def test_the_retired_trial_is_guarded_as_well() -> None:
         scene.records.store(PEER)
         (answer,) = await console.until_answered(change(console, TRIAL_PULL, TRIAL_PUSH))
         assert answer.status == 0xC304
+
+
+async def test_a_route_that_relays_everything_is_guarded_as_well() -> None:
+    async with relaying(0.1, "relay") as scene, wire_console(scene.door.port, "ARIA", PULL) as console:
+        scene.records.store(PEER)  # by another route to the same peer
+        (answer,) = await console.until_answered(change(console, PULL, PUSH))
+        assert answer.status == 0xC304
+        assert not scene.completed
 
 
 async def test_refused_it_never_reaches_the_centre_and_may_be_tried_again() -> None:
