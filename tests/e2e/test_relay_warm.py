@@ -87,9 +87,9 @@ async def test_a_gateway_that_is_stopped_ends_what_it_relays_in_order(scene: Sce
         stopping = asyncio.create_task(asyncio.to_thread(scene.gateway.stop))
         try:
             heard = await console.hear()
-            if isinstance(heard, Heard):
-                assert heard.status not in (0x0000, 0xFF00)
-                heard = await console.hear()
+            assert isinstance(heard, Heard)
+            assert heard.status == 0xC000
+            heard = await console.hear()
             assert isinstance(heard, Ended)
             assert isinstance(heard.event, Aborted)
         finally:
