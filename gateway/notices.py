@@ -273,6 +273,17 @@ class LinkChanged(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorActed(Notice):
+    """Somebody did something through the operator API, or tried to."""
+
+    who: str  # a name, and the process as the kernel knows it
+    what: str  # the operation, a stable word: "retry", "discard", "pause" ...
+    subject: str  # what it was done to: "number=17", "name=oncology"; empty when to the whole
+    outcome: str  # "done", or why it was not, in words
+    detail: str  # what the operator said (a reason), or what came of it; may be empty
+
+
+@dataclass(frozen=True, slots=True)
 class Alarm(Notice):
     """Something a person must look at. `code` is stable, `text` says what to do next."""
 

@@ -24,6 +24,8 @@ _TRESPASSES = {
     "the log only looks on": ("gateway/logs/trespass.py", "gateway.spool"),
     "the configuration knows no room": ("gateway/config/trespass.py", "gateway.spool"),
     "nobody imports app but the command line": ("gateway/operator/trespass.py", "gateway.app"),
+    "the page sees only the operator's side": ("gateway/admin/trespass.py", "gateway.spool"),
+    "what the page needs stays out of the daemon": ("gateway/operator/trespass.py", "aiohttp"),
     "pydantic and cryptography stay out of the daemon": ("gateway/spool/pyd.py", "pydantic"),
 }
 

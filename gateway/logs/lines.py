@@ -18,6 +18,7 @@ from gateway.notices import (
     Notice,
     ObjectRefused,
     ObjectStored,
+    OperatorActed,
 )
 
 _REJECTED = {1: "permanent", 2: "transient"}  # PS3.8 9.3.4
@@ -87,6 +88,18 @@ def _line(notice: Notice) -> Line:
                     ("destination", notice.destination),
                     ("before", notice.before),
                     ("reason", Words(notice.reason)),
+                ),
+            )
+        case OperatorActed():
+            return Line(
+                logging.INFO,
+                "operator",
+                (
+                    ("who", notice.who),
+                    ("did", notice.what),
+                    ("to", notice.subject),
+                    ("outcome", Words(notice.outcome)),
+                    ("detail", Words(notice.detail)),
                 ),
             )
         case Alarm():

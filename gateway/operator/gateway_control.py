@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -53,8 +52,6 @@ from gateway.operator.facts import (
 from gateway.operator.sending import DirectSender, DirectSenders, SendLimits, read_pieces
 from gateway.operator.verdict import judge
 from gateway.spool import DataReader, DeliveryStory, Spool, SpoolSummary, StepState
-
-_log = logging.getLogger(__name__)
 
 _UNDELIVERED = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HELD)
 
@@ -244,7 +241,6 @@ class GatewayControl:
 
     async def act(self, number: int, action: Action, *, reason: str, who: str) -> DeliveryFacts:
         told = await self._show(number)
-        _log.info("operator: %s: %s delivery %d%s", who, action, number, f": {reason}" if reason else "")
         try:
             if action == "retry":
                 changed = await self._spool.retry(number, who=who)
@@ -264,8 +260,6 @@ class GatewayControl:
         found = await self._spool.list_steps(after=number - 1, limit=1)
         if not found or found[0].number != number:
             raise NoSuchStep(f"there is no procedure step {number}")
-        words = f": {reason}" if reason else ""
-        _log.info("operator: %s: %s procedure step %d%s", who, action, number, words)
         try:
             if action == "retry":
                 row = await self._spool.retry_step(number, who=who)
@@ -279,9 +273,7 @@ class GatewayControl:
 
     async def retry_held(self, *, destination: str | None, cause: str | None, who: str) -> int:
         self._check_destination(destination)
-        count = await self._spool.retry_held(destination, cause, who=who)
-        _log.info("operator: %s: %d held deliveries tried again", who, count)
-        return count
+        return await self._spool.retry_held(destination, cause, who=who)
 
     async def export(self, number: int) -> ExportStream:
         stored = (await self._show(number)).object
@@ -333,7 +325,6 @@ class GatewayControl:
         self, destination: str, action: str, do: Callable[[str], None], who: str
     ) -> DestinationFacts:
         self._check_destination(destination)
-        _log.info("operator: %s: %s destination %s", who, action, destination)
         do(destination)
         status = self._status_of(destination)
         if status is None:

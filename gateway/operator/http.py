@@ -57,6 +57,7 @@ class Request:
     socket: socket.socket | None
     limits: HttpLimits
     _chunks: AsyncIterator[bytes]
+    note: str = ""  # what the handler wants in the audit trail besides what and who; no patient data
 
     @property
     def content_length(self) -> int | None:

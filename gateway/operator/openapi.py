@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from gateway import __version__
 from gateway.operator import codec, facts
-from gateway.operator.routes import CHOICES, ROUTES, Parameter, Route
+from gateway.operator.routes import Parameter, Route
+from gateway.operator.sections import ALL_ROUTES
 
 _ERROR_WORDS = {
     400: "The request is not understood.",
@@ -22,7 +23,7 @@ def document() -> codec.Json:
     schemas: dict[str, codec.Json] = {}
     problem = codec.schema(facts.ProblemDetails, schemas)
     paths: dict[str, dict[str, codec.Json]] = {}
-    for route in ROUTES:
+    for route in ALL_ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, problem, schemas)
     return {
         "openapi": "3.1.0",
@@ -72,10 +73,10 @@ def _content(kind: type | str, schemas: dict[str, codec.Json]) -> codec.Json:
 def _parameter(parameter: Parameter) -> codec.Json:
     if parameter.kind == "number":
         schema: codec.Json = {"type": "integer", "minimum": parameter.minimum, "maximum": parameter.maximum}
-    elif parameter.kind in CHOICES:
-        schema = {"type": "string", "enum": list(CHOICES[parameter.kind])}
+    elif parameter.kind == "choice":
+        schema = {"type": "string", "enum": list(parameter.choices)}
     else:
-        schema = {"type": "string", "minLength": 1, "maxLength": 64}
+        schema = {"type": "string", "minLength": 1, "maxLength": parameter.max_length}
     return {
         "name": parameter.name,
         "in": parameter.where,

@@ -1,8 +1,11 @@
-"""The operator API as a table. The document (openapi.py) and the dispatch (api.py) are made from it."""
+"""The operator API as a table. The document (openapi.py) and the dispatch (api.py) are made from it.
+
+What concerns deliveries, destinations and peers stands here; sections/ has a table of its own in each file.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -21,10 +24,12 @@ class Parameter:
 
     name: str
     words: str
-    kind: Literal["number", "name", "state", "step-state"]
+    kind: Literal["number", "name", "choice"]
     where: Literal["path", "query"] = "path"
     maximum: int = MAX_NUMBER
     minimum: int = 1
+    max_length: int = 64  # characters of a name
+    choices: tuple[str, ...] = ()  # the words that a choice may be
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +45,14 @@ class Route:
     body: type[Any] | str | None = None
     body_optional: bool = False
     errors: tuple[int, ...] = ()
+    audited: bool = True  # anything but GET is told to the audit trail, unless it changes nothing
 
 
 _DELIVERY = Parameter("number", "delivery number", "number")
 _DESTINATION = Parameter("name", "name of the destination, as in the configuration", "name")
 _PEER = Parameter("name", "name of the peer, as in the configuration", "name")
 _FILTERS = (
-    Parameter("state", "only deliveries in this state", "state", "query"),
+    Parameter("state", "only deliveries in this state", "choice", "query", choices=get_args(facts.State)),
     Parameter("destination", "only deliveries to this destination", "name", "query"),
     Parameter(
         "after",
@@ -60,19 +66,15 @@ _FILTERS = (
     ),
 )
 
-CHOICES: Mapping[str, tuple[str, ...]] = {
-    "state": get_args(facts.State),
-    "step-state": get_args(facts.StepStateName),
-}
-"""The words that a parameter of such a kind may be."""
-
 _STEP = Parameter("number", "number of the message", "number")
 _LIMIT = _FILTERS[-1]
 _BEFORE = Parameter(
     "before", "only transactions below this number (the `next` of the page before)", "number", "query"
 )
 _STEP_FILTERS = (
-    Parameter("state", "only messages in this state", "step-state", "query"),
+    Parameter(
+        "state", "only messages in this state", "choice", "query", choices=get_args(facts.StepStateName)
+    ),
     Parameter("destination", "only messages to this destination", "name", "query"),
     Parameter(
         "after",
@@ -143,11 +145,11 @@ class Match:
     values: Mapping[str, str]
 
 
-def match(method: str, path: str) -> Match | tuple[str, ...]:
+def match(method: str, path: str, routes: Sequence[Route] = ROUTES) -> Match | tuple[str, ...]:
     """Return the route for a request, or the methods that the path does allow (none: no such path)."""
     allowed: list[str] = []
     parts = path.split("/")
-    for route in ROUTES:
+    for route in routes:
         values = _path_values(route.path.split("/"), parts)
         if values is None:
             continue
@@ -178,9 +180,8 @@ def parse(parameter: Parameter, text: str) -> int | str:
         if not parameter.minimum <= number <= parameter.maximum:
             raise ValueError(f"{parameter.name}: {parameter.minimum} to {parameter.maximum} is allowed")
         return number
-    choices = CHOICES.get(parameter.kind)
-    if choices and text not in choices:
-        raise ValueError(f"{parameter.name}: one of {', '.join(choices)} is expected")
-    if not text or len(text) > 64:
-        raise ValueError(f"{parameter.name}: 1 to 64 characters are allowed")
+    if parameter.kind == "choice" and text not in parameter.choices:
+        raise ValueError(f"{parameter.name}: one of {', '.join(parameter.choices)} is expected")
+    if not text or len(text) > parameter.max_length:
+        raise ValueError(f"{parameter.name}: 1 to {parameter.max_length} characters are allowed")
     return text

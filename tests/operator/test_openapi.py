@@ -3,7 +3,7 @@ from __future__ import annotations
 from openapi_spec_validator import validate
 
 from gateway.operator.openapi import document
-from gateway.operator.routes import ROUTES
+from gateway.operator.sections import ALL_ROUTES
 
 
 def test_the_document_is_valid_openapi() -> None:
@@ -17,7 +17,7 @@ def test_it_describes_exactly_the_routes() -> None:
         for path, of in paths.items()
         for method, entry in of.items()
     }
-    assert described == {(route.method, route.path, route.operation) for route in ROUTES}
+    assert described == {(route.method, route.path, route.operation) for route in ALL_ROUTES}
 
 
 def test_every_parameter_in_a_path_is_described() -> None:

@@ -1,0 +1,16 @@
+"""The parts of the operator API that stand by themselves: one file each.
+
+A section's file has everything of it that leaves the daemon: the facts (frozen dataclasses), the port (what
+it needs of the daemon, as a Protocol), its route table, and the class that answers. app.py builds the
+sections; the rooms behind the ports know nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+from gateway.operator.routes import ROUTES, Route
+from gateway.operator.section import Section
+
+SECTIONS: tuple[type[Section], ...] = ()
+
+ALL_ROUTES: tuple[Route, ...] = (*ROUTES, *(route for section in SECTIONS for route in section.routes))
+"""Every operation there is."""
