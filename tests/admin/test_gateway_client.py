@@ -67,16 +67,20 @@ async def test_no_daemon_is_said_in_words(tmp_path: Path) -> None:
 
 
 async def test_a_silent_daemon_is_given_up(tmp_path: Path) -> None:
+    ended = asyncio.Event()
+
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
         await writer.wait_closed()
+        ended.set()
 
     server = await asyncio.start_unix_server(silent, tmp_path / "silent.sock")
     gateway = GatewayClient(tmp_path / "silent.sock", timeout=0.05)
     with pytest.raises(DaemonUnreachable, match="in time"):
         await gateway.get(facts.Status, "/v1/status")
     await gateway.close()
+    await ended.wait()
     server.close()
     await server.wait_closed()
 
