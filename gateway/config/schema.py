@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
+from gateway.config.administration import Admin
+from gateway.config.auditing import Audit
 from gateway.config.kinds import (
     HOST,
     NAME,
@@ -181,6 +183,8 @@ class Config(Section):
     timeouts: Timeouts = field(default_factory=Timeouts)
     log: Log = field(default_factory=Log)
     metrics: Metrics = field(default_factory=Metrics)
+    audit: Audit = field(default_factory=Audit)
     operator: Operator = field(default_factory=Operator)
+    admin: Admin = field(default_factory=Admin)
     sources: tuple[Path, ...] = field(init=False, default=())  # the files it was read from, in that order
     warnings: tuple[Problem, ...] = field(init=False, default=())  # worth a look, not in the way

@@ -8,8 +8,6 @@ from gateway.config.sources import Tree
 SECTIONS = {
     "link": "the gateway link to a hub",
     "hub": "the hub",
-    "admin": "the status page",
-    "audit": "the audit trail",
     "certificates": "certificate management (name the TLS files at each listener and peer)",
     "health": "health checks",
 }

@@ -90,8 +90,8 @@ def test_commented_settings_of_the_example_are_the_defaults() -> None:
     both = written_keys(tomllib.loads(example_with_defaults()))
     compared = 0
     for path, key in all_keys().items():
-        if key.section is not None or key.kind is None:
-            continue
+        if key.section is not None or key.kind is None or (path[0] == "admin" and key.default is None):
+            continue  # the page's own certificate: shown, and without a default
         commented = both[path][:]
         for value in plain.get(path, []):
             commented.remove(value)

@@ -1,0 +1,52 @@
+"""What the shell of the page needs of access/: who is there, and one middleware that lets through or not."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from gateway.admin.access.permissions import User
+from gateway.admin.page import Page
+
+SESSION = "session"
+CSRF = "csrf"
+
+
+class Session(Protocol):
+    """Somebody who is signed in, in one browser."""
+
+    @property
+    def user(self) -> User: ...
+
+    @property
+    def notices(self) -> list[tuple[str, str]]:
+        """Messages (level, text) for the next page this browser shows."""
+
+
+class Access(Protocol):
+    """Stands between the error pages and the pages."""
+
+    @property
+    def middleware(self) -> Middleware:
+        """Sets request["csrf"] always and request["session"] for who is signed in, and refuses the rest.
+
+        Raises web.HTTPUnauthorized or web.HTTPForbidden, or answers with a redirect to the page that asks
+        who is there. A POST without the right token is refused.
+        """
+
+    @property
+    def pages(self) -> tuple[Page, ...]:
+        """The pages of access itself; those of people who are not signed in have routes that need nothing."""
+
+    async def still(self, request: web.Request) -> bool:
+        """Tell whether the session of `request` still holds. Asking does not prolong it."""
+
+    async def close(self) -> None: ...
+
+
+def session_of(request: web.Request) -> Session | None:
+    """Return the session of who sends this request; None for somebody who is not signed in."""
+    session: Session | None = request.get(SESSION)
+    return session
