@@ -10,6 +10,7 @@ import asyncio
 import errno
 import ipaddress
 import socket
+import ssl
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,12 +18,12 @@ from dataclasses import dataclass, field
 from gateway.association.acceptor import AcceptorLimits, InboundAssociation
 from gateway.association.admission import Admission, Caller, Services
 from gateway.association.stream import StreamLimits
-from gateway.association.tls import server_context, words_for
+from gateway.association.tls import ServerContext, words_for
 from gateway.dicom.negotiation import AssociateRequest, Rejection
 from gateway.dicom.upper_layer import UpperLayerLimits
 from gateway.errors import LocalError
 from gateway.model import TlsMaterial
-from gateway.notices import Alarm, ConnectionRefused, Notices
+from gateway.notices import Alarm, ConnectionRefused, Notices, RefusalKind
 
 _OUT_OF_SOMETHING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _ACCEPTS_PER_TURN = 64  # others get their turn in between
@@ -81,7 +82,7 @@ class Listener:
         self._services = services
         self._notices = notices
         self._limits = limits or ListenerLimits()
-        self._tls = server_context(settings.tls) if settings.tls else None
+        self._tls = ServerContext(settings.tls) if settings.tls else None
         self._sockets: list[socket.socket] = []
         self._port = settings.port
         self._connections: dict[asyncio.Task[None], _Connection] = {}
@@ -93,11 +94,26 @@ class Listener:
         return self._port
 
     @property
+    def limits(self) -> ListenerLimits:
+        """Its caps."""
+        return self._limits
+
+    @property
+    def connections(self) -> int:
+        """TCP connections of the moment, those in their TLS handshake too."""
+        return len(self._connections)
+
+    @property
     def associations(self) -> frozenset[InboundAssociation]:
         """The associations of the moment, established or not yet."""
         return frozenset(
             connection.association for connection in self._connections.values() if connection.association
         )
+
+    @property
+    def established(self) -> int:
+        """How many of them are established."""
+        return sum(association.established for association in self.associations)
 
     async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
         """Bind and accept from now on; `sockets` are bound and listening already (socket activation).
@@ -133,7 +149,7 @@ class Listener:
     async def admit(self, request: AssociateRequest, caller: Caller) -> Admission | Rejection:
         """Ask the services, unless there are too many associations already (PS3.8 9.3.4, transient)."""
         limit = self._limits.max_associations
-        if sum(association.established for association in self.associations) >= limit:
+        if self.established >= limit:
             return Rejection(2, 3, 2, f"the limit of {limit} associations is reached")
         return await self._services.admit(request, caller)
 
@@ -167,24 +183,26 @@ class Listener:
                 continue  # accept(2): the error of a connection that is gone already
             address = str(peer[0])
             refusal = self._refusal(address)
-            if refusal:
+            if refusal is not None:
                 sock.close()
-                self._notices.publish(ConnectionRefused(self.settings.name, address, refusal))
+                kind, words = refusal
+                self._notices.publish(ConnectionRefused(self.settings.name, address, words, kind))
                 continue
             self._admit(sock, address)
 
-    def _refusal(self, address: str) -> str:
+    def _refusal(self, address: str) -> tuple[RefusalKind, str] | None:
         allow = self.settings.allow
         if allow:
             ip = ipaddress.ip_address(address.partition("%")[0])
             mapped = getattr(ip, "ipv4_mapped", None)
             if not any((mapped or ip) in network for network in allow):
-                return "this address is not in the allow list"
+                return "allow-list", "this address is not in the allow list"
         if len(self._connections) >= self._limits.max_connections:
-            return f"the limit of {self._limits.max_connections} connections is reached"
+            return "limit", f"the limit of {self._limits.max_connections} connections is reached"
         if self._per_address[address] >= self._limits.max_per_address:
-            return f"the limit of {self._limits.max_per_address} connections from one address is reached"
-        return ""
+            words = f"the limit of {self._limits.max_per_address} connections from one address is reached"
+            return "limit", words
+        return None
 
     def _pause(self, listening: socket.socket, error: OSError) -> None:
         """Out of descriptors: leave the queue to the kernel for a moment instead of spinning."""
@@ -221,6 +239,13 @@ class Listener:
         if not task.cancelled():
             task.result()  # an unexpected exception belongs to the event loop's handler
 
+    def _tls_context(self, tls: ServerContext) -> ssl.SSLContext:
+        context, trouble = tls.current()
+        if trouble:
+            words = f"listener {self.settings.name!r} goes on with the certificate it had: {trouble}"
+            self._notices.publish(Alarm("certificate-unreadable", words))
+        return context
+
     async def _serve(self, connection: _Connection) -> None:
         """Live as long as one connection: handshake, association, end."""
         association = InboundAssociation(
@@ -240,12 +265,13 @@ class Listener:
                 await loop.connect_accepted_socket(
                     lambda: association.stream,
                     connection.sock,
-                    ssl=self._tls,
+                    ssl=self._tls_context(self._tls),
                     ssl_handshake_timeout=self._limits.tls_handshake_timeout,
                     ssl_shutdown_timeout=self._limits.tls_shutdown_timeout,
                 )
         except OSError as error:  # ssl.SSLError and TimeoutError are kinds of it
-            self._notices.publish(ConnectionRefused(self.settings.name, connection.address, words_for(error)))
+            words = words_for(error)
+            self._notices.publish(ConnectionRefused(self.settings.name, connection.address, words, "tls"))
             return
         connection.association = association
         await association.wait_closed()

@@ -7,15 +7,21 @@ UIDs stay in the journal.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
 
 _log = logging.getLogger(__name__)
+
+RefusalKind = Literal["", "allow-list", "limit", "tls"]
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Base of all notices."""
+
+    internal: ClassVar[bool] = False
+    """True for what is meant for books kept inside the daemon: no line of the log, no event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,7 @@ class ConnectionRefused(Notice):
     listener: str
     address: str
     reason: str
+    kind: RefusalKind = ""  # what the listener refused it for; empty when the peer gave up or said nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,68 @@ class AssociationOpened(Notice):
     tls: str  # "TLSv1.3 TLS_AES_256_GCM_SHA384", or "" for plain
     accepted: int
     refused: int
+
+
+class ProposedView(Protocol):
+    """One presentation context as it was proposed (gateway.dicom.negotiation.ProposedContext)."""
+
+    @property
+    def transfer_syntaxes(self) -> tuple[str, ...]: ...
+
+
+class AnsweredView(Protocol):
+    """One presentation context as it was answered (gateway.dicom.negotiation.AcceptedContext)."""
+
+    @property
+    def abstract_syntax(self) -> str: ...
+
+    @property
+    def transfer_syntax(self) -> str: ...
+
+    @property
+    def result(self) -> int: ...
+
+    @property
+    def as_scu(self) -> bool: ...
+
+    @property
+    def as_scp(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationNegotiated(Notice):
+    """What the association that opens now may carry. Published just before its AssociationOpened.
+
+    The contexts are those of the negotiation itself, so telling costs nothing; who keeps them condenses them.
+    `proposed` and `answered` are in the same order.
+    """
+
+    internal: ClassVar[bool] = True
+
+    association: str
+    inbound: bool
+    listener: str  # that it came through; empty when we opened it
+    peer: str  # name of the peer we dialled; empty when it came to us
+    address: str
+    calling_ae: str
+    called_ae: str
+    proposed: Sequence[ProposedView]
+    answered: Sequence[AnsweredView]
+    max_pdu_length: int  # that the other side takes; 0: any
+    async_window: tuple[int, int]  # operations the requestor may (invoke, perform) at a time; 0: no limit
+    implementation_class_uid: str  # of the other side
+    implementation_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class DialFailed(Notice):
+    """We dialled a peer, and no association came about."""
+
+    internal: ClassVar[bool] = True
+
+    peer: str
+    phase: str  # "resolve", "tcp", "tls" or "association"
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

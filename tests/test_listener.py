@@ -159,6 +159,30 @@ async def test_objects_arrive_over_mutual_tls(server: TlsMaterial, console: ssl.
         assert (await door.log.wait(AssociationOpened)).tls.startswith("TLSv1.3 TLS_")
 
 
+async def test_a_replaced_certificate_is_shown_to_the_next_caller_and_open_associations_go_on(
+    server: TlsMaterial, console: ssl.SSLContext, authority: Authority
+) -> None:
+    def shown(peer: WirePeer) -> str:
+        certificate = peer.writer.get_extra_info("peercert")
+        return str(dict(pair for (pair,) in certificate["subject"])["commonName"])
+
+    async with open_door(tls=server) as door, wire_peer(door.port, tls=console) as first:
+        await first.associate(request())
+        renewed = authority.issue("renewed")
+        renewed.certificate.replace(server.certificate)
+        renewed.key.replace(server.key)
+        async with wire_peer(door.port, tls=console) as second:
+            await second.associate(request())
+            assert (shown(first), shown(second)) == ("gateway", "renewed")
+        server.certificate.write_text("rubbish")
+        async with wire_peer(door.port, tls=console) as third:  # a console must not suffer from that
+            await third.associate(request())
+            assert shown(third) == "renewed"
+        alarm = await door.log.wait(Alarm)
+        assert (alarm.code, str(server.certificate) in alarm.text) == ("certificate-unreadable", True)
+        assert (await first.store(b"x" * 1000)).status == 0x0000
+
+
 async def test_silent_peers_do_not_delay_a_tls_handshake(
     server: TlsMaterial, console: ssl.SSLContext
 ) -> None:

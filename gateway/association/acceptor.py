@@ -151,7 +151,12 @@ class InboundAssociation(Association):
         self.layer.accept(admission.answer)
         self.stream.flush()
         self._answered = True
-        self._open(admission.answer, request.max_pdu_length)
+        self._open(
+            admission.answer,
+            request.max_pdu_length,
+            request.contexts,
+            (request.implementation_class_uid, request.implementation_version),
+        )
         if admission.relay is not None:
             admission.relay.attach(self, self._rested)
 

@@ -25,12 +25,12 @@ from gateway.dicom.events import (
     Event,
 )
 from gateway.dicom.limits import MessageLimits, UpperLayerLimits
-from gateway.dicom.negotiation import AcceptedContext, AssociateAccept
+from gateway.dicom.negotiation import AcceptedContext, AssociateAccept, ProposedContext
 from gateway.dicom.pdu import Buffer
 from gateway.dicom.state_table import Role
 from gateway.dicom.status import Category, category
 from gateway.dicom.upper_layer import UpperLayer
-from gateway.notices import AssociationClosed, AssociationOpened, Notices
+from gateway.notices import AssociationClosed, AssociationNegotiated, AssociationOpened, Notice, Notices
 
 RELEASED = "released"
 ABORTED = "aborted"
@@ -71,6 +71,8 @@ class Association(ABC):
         """Prepare an association; it begins when its `stream` is connected."""
         self.id = secrets.token_hex(4)
         self.inbound = role is Role.ACCEPTOR
+        self.listener = ""  # that it came through
+        self.peer = ""  # name of the peer we dialled
         self.calling_ae = ""
         self.called_ae = ""
         self.contexts: Mapping[int, AcceptedContext] = {}
@@ -116,6 +118,11 @@ class Association(ABC):
         """How long the association has been open."""
         return 0.0 if self._opened_at is None else self._loop.time() - self._opened_at
 
+    @property
+    def traffic(self) -> tuple[int, int]:
+        """Bytes received and sent so far."""
+        return self.stream.bytes_in, self.stream.bytes_out
+
     async def wait_closed(self) -> Closed:
         """Wait until the transport is gone and every operation has come to its end."""
         return await asyncio.shield(self._closed)
@@ -146,6 +153,10 @@ class Association(ABC):
                     "protocol": self.stream,
                 }
             )
+
+    def tell(self, notice: Notice) -> None:
+        """Publish what happened to this association."""
+        self._notices.publish(notice)
 
     def message_id_for(self, wanted: int) -> int:
         """Return `wanted` where it is free, else another message ID for a request to this peer."""
@@ -198,11 +209,35 @@ class Association(ABC):
 
     # --- opening -------------------------------------------------------------------------------------
 
-    def _open(self, answer: AssociateAccept, peer_max_pdu: int) -> None:
+    def _open(
+        self,
+        answer: AssociateAccept,
+        peer_max_pdu: int,
+        proposed: Sequence[ProposedContext],
+        implementation: tuple[str, str],
+    ) -> None:
+        """`implementation`: class UID and version name of the other side."""
         self.contexts = answer.accepted_contexts()
         self.peer_max_pdu = peer_max_pdu
         self.async_window = answer.async_window or (1, 1)
         self._opened_at = self._loop.time()
+        self._notices.publish(
+            AssociationNegotiated(
+                association=self.id,
+                inbound=self.inbound,
+                listener=self.listener,
+                peer=self.peer,
+                address=self.address,
+                calling_ae=self.calling_ae,
+                called_ae=self.called_ae,
+                proposed=proposed,
+                answered=answer.contexts,
+                max_pdu_length=peer_max_pdu,
+                async_window=self.async_window,
+                implementation_class_uid=implementation[0],
+                implementation_version=implementation[1],
+            )
+        )
         self._notices.publish(
             AssociationOpened(
                 association=self.id,

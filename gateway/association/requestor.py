@@ -11,9 +11,9 @@ from gateway.association.errors import AssociationLost, ConnectFailed, ResponseT
 from gateway.association.sending import RequestorAssociation
 from gateway.association.timeouts import RequestorTimeouts
 from gateway.dicom.negotiation import AssociateRequest, ProposedContext, UserIdentity
-from gateway.errors import LocalError
+from gateway.errors import LocalError, PeerError
 from gateway.model import AETitle, Peer
-from gateway.notices import Notices
+from gateway.notices import DialFailed, Notices
 
 __all__ = ["RequestorAssociation", "RequestorTimeouts", "establish", "open_association"]
 
@@ -67,6 +67,22 @@ async def establish(
     on_phase: OnPhase | None,
 ) -> None:
     """Dial `peer` for an association that was just made, and wait until it is open; raises as said above."""
+    association.peer = peer.name
+    try:
+        await _establish(association, peer, tls_context, timeouts, on_phase)
+    except PeerError as error:
+        phase = error.phase if isinstance(error, ConnectFailed) else "association"
+        association.tell(DialFailed(peer.name, phase, str(error)))
+        raise
+
+
+async def _establish(
+    association: RequestorAssociation,
+    peer: Peer,
+    tls_context: ssl.SSLContext | None,
+    timeouts: RequestorTimeouts,
+    on_phase: OnPhase | None,
+) -> None:
     await connect(
         lambda: association.stream,
         peer,

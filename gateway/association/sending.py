@@ -90,6 +90,7 @@ class RequestorAssociation(Association):
                 write_timeout=timeouts.stall,
             ),
         )
+        self._proposed = request.contexts
         self.calling_ae = request.calling_ae
         self.called_ae = request.called_ae
         self.max_outstanding = 1
@@ -275,7 +276,12 @@ class RequestorAssociation(Association):
     def _on_control(self, event: Event) -> None:
         if isinstance(event, AssociateAccepted):
             answer = event.answer
-            self._open(answer, answer.max_pdu_length)
+            self._open(
+                answer,
+                answer.max_pdu_length,
+                self._proposed,
+                (answer.implementation_class_uid, answer.implementation_version),
+            )
             allowed = self.async_window[0] or self._wanted_outstanding
             self.max_outstanding = max(1, min(allowed, self._wanted_outstanding))
             self._window = asyncio.Semaphore(self.max_outstanding)

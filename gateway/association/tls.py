@@ -7,6 +7,7 @@ secrecy and authenticated encryption only, and a certificate from both sides.
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 
 from gateway.association.errors import ConnectFailed
 from gateway.errors import LocalError
@@ -72,10 +73,13 @@ def client_context(material: TlsMaterial) -> ssl.SSLContext:
 
 
 class ClientContexts:
-    """The TLS contexts of the peers we dial: each read from its files once, when it is first needed."""
+    """The TLS contexts of the peers we dial: read from their files when first needed, and when those change.
+
+    So a certificate that is replaced holds from the next association on; those that are open go on.
+    """
 
     def __init__(self) -> None:
-        self._contexts: dict[TlsMaterial, ssl.SSLContext] = {}
+        self._contexts: dict[TlsMaterial, tuple[_Stamp, ssl.SSLContext]] = {}
 
     def of(self, peer: Peer) -> ssl.SSLContext | None:
         """Return the context for `peer`; None for plain DICOM.
@@ -85,12 +89,56 @@ class ClientContexts:
         """
         if peer.tls is None:
             return None
-        if peer.tls not in self._contexts:
+        stamp = _stamp(peer.tls)
+        known = self._contexts.get(peer.tls)
+        if known is None or known[0] != stamp:
             try:
-                self._contexts[peer.tls] = client_context(peer.tls)
+                known = stamp, client_context(peer.tls)
             except LocalError as error:
                 raise ConnectFailed("tls", str(error)) from error
-        return self._contexts[peer.tls]
+            self._contexts[peer.tls] = known
+        return known[1]
+
+
+class ServerContext:
+    """The TLS context of a listener, read again when its files change."""
+
+    def __init__(self, material: TlsMaterial) -> None:
+        """Read the files. Raises LocalError, naming the file at fault."""
+        self._material = material
+        self._stamp = _stamp(material)
+        self._context = server_context(material)
+
+    def current(self) -> tuple[ssl.SSLContext, str]:
+        """Return the context for the next connection, and what is wrong with files that changed meanwhile.
+
+        What is wrong is told once; the context of before stays in use, since consoles depend on it.
+        """
+        stamp = _stamp(self._material)
+        if stamp == self._stamp:
+            return self._context, ""
+        self._stamp = stamp
+        try:
+            self._context = server_context(self._material)
+        except LocalError as error:
+            return self._context, str(error)
+        return self._context, ""
+
+
+_Stamp = tuple[tuple[int, int, int] | None, ...]
+"""What changes when a file is replaced: time of change, inode and length; None when it is not there."""
+
+
+def _stamp(material: TlsMaterial) -> _Stamp:
+    return tuple(_file_stamp(path) for path in (material.certificate, material.key, material.ca))
+
+
+def _file_stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 def words_for(error: BaseException) -> str:

@@ -12,7 +12,7 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,6 +69,14 @@ class Capabilities:
         if known is None or (sop_class_uid not in known.accepted and sop_class_uid not in known.refused):
             return None
         return frozenset(known.accepted.get(sop_class_uid, ()))
+
+    def known_of(self, destination: str) -> Mapping[str, tuple[Sequence[str], Sequence[str]]]:
+        """Transfer syntaxes accepted and refused by `destination`, by SOP class: for displays."""
+        known = self._known.get(destination)
+        if known is None:
+            return {}
+        classes = dict.fromkeys((*known.accepted, *known.refused))
+        return {uid: (known.accepted.get(uid, ()), known.refused.get(uid, ())) for uid in classes}
 
     def sent_to(self, destination: str) -> Sequence[tuple[str, str]]:
         """(SOP class, transfer syntax) pairs sent to `destination` lately, most recent first."""

@@ -44,6 +44,8 @@ class LogNotices:
 
     def __call__(self, notice: Notice) -> None:
         """Log `notice`."""
+        if notice.internal:
+            return
         now = self._clock()
         self.tell_sums(now)
         address = _refused(notice)

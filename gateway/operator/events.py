@@ -50,6 +50,8 @@ class EventHub:
         return self._events(listener)
 
     def _publish(self, notice: Notice) -> None:
+        if notice.internal:
+            return
         event = _format(notice, self._wall_clock())
         for listener in self._listeners:
             listener.add(event)

@@ -337,6 +337,11 @@ class AssociationFacts:
     called_ae: str
     tls: Annotated[str, "protocol and cipher; empty for plain TCP"]
     since: float
+    listener: Annotated[str, "that it came through; empty when the gateway opened it"] = ""
+    peer: Annotated[str, "name of the peer that was dialled; empty when it came in"] = ""
+    objects: Annotated[int | None, "stored so far; null when it is not counted until the end"] = None
+    bytes_in: Annotated[int | None, "received so far; null when it is not counted until the end"] = None
+    bytes_out: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from gateway.model import AETitle, DeliveryState, Peer
 from gateway.notices import Notices
 from gateway.operator import presenting
 from gateway.operator.advice import next_step
-from gateway.operator.association_book import AssociationBook
+from gateway.operator.association_book import AssociationBook, LiveView
 from gateway.operator.control import (
     Action,
     Busy,
@@ -82,7 +82,7 @@ class ListenerSettingsView(Protocol):
     def tls(self) -> object | None: ...
 
 
-class EstablishedView(Protocol):
+class EstablishedView(LiveView, Protocol):
     """One of its associations."""
 
     @property
@@ -232,7 +232,7 @@ class GatewayControl:
         )
 
     def associations(self) -> tuple[AssociationFacts, ...]:
-        return self._book.all()
+        return self._book.all(one for listener in self._listeners for one in listener.associations)
 
     async def metrics(self) -> bytes:
         return await self._render_metrics()

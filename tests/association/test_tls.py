@@ -12,7 +12,14 @@ import pytest
 
 from gateway.association.errors import ConnectFailed
 from gateway.association.requestor import RequestorAssociation, RequestorTimeouts, open_association
-from gateway.association.tls import ClientContexts, client_context, server_context, session_words, words_for
+from gateway.association.tls import (
+    ClientContexts,
+    ServerContext,
+    client_context,
+    server_context,
+    session_words,
+    words_for,
+)
 from gateway.errors import LocalError
 from gateway.model import AETitle, Peer, TlsMaterial
 from tests.support.certs import Authority
@@ -175,6 +182,40 @@ def test_the_contexts_of_peers_are_made_once_and_a_broken_one_is_that_peers_trou
         with pytest.raises(ConnectFailed, match=r"gone\.pem") as failed:
             contexts.of(broken)
         assert failed.value.phase == "tls"
+
+
+def test_a_replaced_certificate_holds_from_the_next_association_on(
+    authority: Authority, ours: TlsMaterial
+) -> None:
+    contexts = ClientContexts()
+    peer = Peer("centre", AETitle("CENTRE"), "127.0.0.1", 2762, tls=ours)
+    before = contexts.of(peer)
+    other = authority.issue("renewed")
+    other.key.replace(ours.key)
+    with pytest.raises(ConnectFailed, match="not a PEM certificate with its private key"):
+        contexts.of(peer)  # one file of two: told, and looked at again
+    other.certificate.replace(ours.certificate)
+    after = contexts.of(peer)
+    assert after is not before
+    assert contexts.of(peer) is after
+
+
+def test_a_listener_goes_on_with_what_it_had_when_new_files_are_broken(
+    authority: Authority, ours: TlsMaterial
+) -> None:
+    server = ServerContext(ours)
+    before, trouble = server.current()
+    assert not trouble
+    ours.key.unlink()
+    context, trouble = server.current()
+    assert context is before
+    assert ours.key.name in trouble
+    assert server.current() == (before, "")  # told once
+    other = authority.issue("renewed")
+    other.certificate.replace(ours.certificate)
+    other.key.replace(ours.key)
+    context, trouble = server.current()
+    assert (context is before, trouble) == (False, "")
 
 
 def test_a_key_that_does_not_belong_to_the_certificate_is_said(
