@@ -25,6 +25,7 @@ from typing import Any
 
 from gateway import __version__, chores, settings, systemd
 from gateway.association.tls import ClientContexts
+from gateway.audit.trail import AuditTrail
 from gateway.commitment.engine import CommitmentEngine
 from gateway.config.schema import Config
 from gateway.delivery.capabilities import Capabilities
@@ -40,6 +41,7 @@ from gateway.model import Peer
 from gateway.notices import Alarm, Notices
 from gateway.operator.api import OperatorServer
 from gateway.operator.gateway_control import GatewayControl, Identity
+from gateway.operator.sections.audit import AuditSection
 from gateway.procedure_steps.engine import StepEngine
 from gateway.reachability import Leave, Reachabilities
 from gateway.relay.dialer import Dialer
@@ -227,8 +229,15 @@ class Gateway:
             timeouts=settings.requestor_timeouts(config),
         )
         undo.push_async_callback(control.close)
+        trail = AuditTrail(config.gateway.state_dir / "audit", settings.audit_limits(config), self.notices)
+        await trail.open()
+        undo.push_async_callback(trail.close)
         operator = OperatorServer(
-            control, config.operator.socket, mode=config.operator.mode, group=config.operator.group
+            control,
+            config.operator.socket,
+            mode=config.operator.mode,
+            group=config.operator.group,
+            sections=[AuditSection(trail)],
         )
         await operator.start()
         undo.push_async_callback(operator.close)

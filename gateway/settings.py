@@ -11,6 +11,7 @@ from typing import Any
 from gateway.association.acceptor import AcceptorLimits
 from gateway.association.requestor import RequestorTimeouts
 from gateway.association.stream import StreamLimits
+from gateway.audit.values import AuditLimits
 from gateway.commitment.policy import CommitmentPolicy, Waits
 from gateway.config import schema
 from gateway.config.schema import Config
@@ -48,6 +49,11 @@ def spool_limits(config: Config) -> SpoolLimits:
         step_history_rows=steps.history_rows,
         step_history_seconds=steps.history_seconds,
     )
+
+
+def audit_limits(config: Config) -> AuditLimits:
+    """[audit]."""
+    return AuditLimits(**_fields(config.audit))
 
 
 def delivery_policy(config: Config) -> DeliveryPolicy:

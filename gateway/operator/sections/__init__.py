@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from gateway.operator.routes import ROUTES, Route
 from gateway.operator.section import Section
+from gateway.operator.sections.audit import AuditSection
 
-SECTIONS: tuple[type[Section], ...] = ()
+SECTIONS: tuple[type[Section], ...] = (AuditSection,)
 
 ALL_ROUTES: tuple[Route, ...] = (*ROUTES, *(route for section in SECTIONS for route in section.routes))
 """Every operation there is."""
