@@ -16,10 +16,12 @@ import fcntl
 import socket
 import struct
 import termios
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
+from gateway.association import tcp_info
+from gateway.association.tcp_info import TcpInfo
 from gateway.association.tls import session_words
 from gateway.dicom.events import Event
 from gateway.dicom.pdu import Buffer
@@ -30,11 +32,6 @@ _NEVER = float("inf")
 
 _PROBES = 3
 """Keepalives without an answer after which a connection is dead."""
-
-# struct tcp_info of linux/tcp.h: its first 104 bytes have been the same since Linux 2.6.
-_TCP_INFO_LENGTH = 104
-_UNACKED = 24  # segments
-_LAST_ACK_RECEIVED = 56  # milliseconds ago
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,11 +282,22 @@ class Stream(asyncio.BufferedProtocol):
         A peer that does not read acknowledges the probes of its closed window, and is not meant. (So it would
         be by TCP_USER_TIMEOUT, which therefore is no use here.)
         """
-        if self._transport is None or self._socket is None or self._socket.fileno() < 0:
-            return 0.0
-        info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_LENGTH)
-        waiting, since = (struct.unpack_from("=I", info, at)[0] for at in (_UNACKED, _LAST_ACK_RECEIVED))
-        return since / 1000 if waiting else 0.0
+        info = self.tcp_info()
+        return info.last_ack if info is not None and info.unacknowledged else 0.0
+
+    def tcp_info(self) -> TcpInfo | None:
+        """Return what the kernel knows of the connection; None when it is gone, or nothing is to be had."""
+        if self._transport is None or self._socket is None:
+            return None
+        return tcp_info.read(self._socket)
+
+    def certificate(self) -> tuple[Mapping[str, Any], bytes] | None:
+        """Return the peer's certificate as `ssl` decodes it, and as DER; None for plain TCP."""
+        tls = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
+        if tls is None:
+            return None
+        der = tls.getpeercert(True)
+        return None if der is None else (tls.getpeercert() or {}, der)
 
     def backlog(self) -> int:
         """Return the bytes written by us and not yet acknowledged by the peer's TCP."""
