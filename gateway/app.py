@@ -40,8 +40,11 @@ from gateway.metrics import Metrics, MetricsServer
 from gateway.model import Peer
 from gateway.notices import Alarm, Notices
 from gateway.operator.api import OperatorServer
+from gateway.operator.contact_book import ContactBook
 from gateway.operator.gateway_control import GatewayControl, Identity
+from gateway.operator.peer_view import PeerView
 from gateway.operator.sections.audit import AuditSection
+from gateway.operator.sections.peers import PeersSection
 from gateway.procedure_steps.engine import StepEngine
 from gateway.reachability import Leave, Reachabilities
 from gateway.relay.dialer import Dialer
@@ -237,7 +240,7 @@ class Gateway:
             config.operator.socket,
             mode=config.operator.mode,
             group=config.operator.group,
-            sections=[AuditSection(trail)],
+            sections=[AuditSection(trail), PeersSection(self._peer_view(undo))],
         )
         await operator.start()
         undo.push_async_callback(operator.close)
@@ -246,6 +249,22 @@ class Gateway:
             metrics_server = MetricsServer(self.metrics, config.metrics.address, config.metrics.port)
             await metrics_server.start()
             undo.push_async_callback(metrics_server.close)
+
+    def _peer_view(self, undo: contextlib.AsyncExitStack) -> PeerView:
+        book = ContactBook(self.notices, self._peers, time.time)
+        undo.callback(book.close)
+        return PeerView(
+            book,
+            own_titles=[self._own_ae, *(peer.calling_ae for peer in self._peers.values() if peer.calling_ae)],
+            own_ae=self._own_ae,
+            peers=self._peers,
+            destinations=self._destinations,
+            routes=settings.routes(self.config),
+            listeners=self.listeners,
+            reachabilities=self._reachabilities,
+            capabilities=self._capabilities,
+            warm=self._dialer.warm.idle,
+        )
 
     async def _begin(self, undo: contextlib.AsyncExitStack) -> None:
         """From here on things happen. The engines are closed before the spool, after the listeners."""

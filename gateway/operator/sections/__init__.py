@@ -10,8 +10,9 @@ from __future__ import annotations
 from gateway.operator.routes import ROUTES, Route
 from gateway.operator.section import Section
 from gateway.operator.sections.audit import AuditSection
+from gateway.operator.sections.peers import PeersSection
 
-SECTIONS: tuple[type[Section], ...] = (AuditSection,)
+SECTIONS: tuple[type[Section], ...] = (AuditSection, PeersSection)
 
 ALL_ROUTES: tuple[Route, ...] = (*ROUTES, *(route for section in SECTIONS for route in section.routes))
 """Every operation there is."""
