@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from gateway.config.administration import Admin
+from gateway.config.alerting import Alerts
 from gateway.config.auditing import Audit
 from gateway.config.kinds import (
     HOST,
@@ -186,5 +187,6 @@ class Config(Section):
     audit: Audit = field(default_factory=Audit)
     operator: Operator = field(default_factory=Operator)
     admin: Admin = field(default_factory=Admin)
+    alerts: Alerts = field(default_factory=Alerts)
     sources: tuple[Path, ...] = field(init=False, default=())  # the files it was read from, in that order
     warnings: tuple[Problem, ...] = field(init=False, default=())  # worth a look, not in the way
