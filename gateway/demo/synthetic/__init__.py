@@ -15,6 +15,7 @@ from __future__ import annotations
 from gateway.demo.synthetic.bulk import LargeObject, Template, stream_large_object
 from gateway.demo.synthetic.encoding import SyntheticObject, file_meta
 from gateway.demo.synthetic.patient import PRIVATE_SOP_CLASS, SOP_CLASSES, Patient
+from gateway.demo.synthetic.records import Manner
 from gateway.demo.synthetic.treatment import (
     RECORD_KINDS,
     Sizes,
@@ -29,6 +30,7 @@ __all__ = [
     "RECORD_KINDS",
     "SOP_CLASSES",
     "LargeObject",
+    "Manner",
     "Patient",
     "Sizes",
     "SyntheticObject",

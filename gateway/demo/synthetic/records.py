@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from pydicom.dataset import Dataset
 
@@ -20,38 +22,64 @@ from gateway.demo.synthetic.machine import (
 )
 from gateway.demo.synthetic.patient import FRACTIONS_PLANNED, Patient
 
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a fraction went. With any other ending than NORMAL, the last beam or channel was cut short."""
+
+    ending: Literal["NORMAL", "OPERATOR", "MACHINE", "UNKNOWN"] = "NORMAL"
+    check: Literal["VERIFIED", "VERIFIED_OVR", "NOT_VERIFIED"] = "VERIFIED"
+    continuation: bool = False  # the rest of a fraction that was cut short
+    origin: Literal["", "DEVICE", "USER", "SIMULATION"] = (
+        ""  # Treatment Record Content Origin; "": not stated
+    )
+
+
+AS_PLANNED = Manner()
+
 _BEAM_SECONDS = 55  # from beam on to the next beam on
 _SEGMENT_SECONDS = 3
 
 
-def beams_record(patient: Patient, fraction: int, segments: int) -> Dataset:
+def beams_record(
+    patient: Patient, fraction: int, segments: int, manner: Manner = AS_PLANNED, index: int = 0
+) -> Dataset:
     """Return an RT Beams Treatment Record: five step-and-shoot beams of `segments` control points each.
 
     Every control point carries the delivered leaf positions, which is what gives real records their size.
+    A fraction that was cut short ends in the third beam; its continuation begins there.
     """
-    record = _record(patient, "beams-record", "plan", fraction)
+    record = _record(patient, "beams-record", "plan", fraction, manner, index)
     record.update(_session(fraction))
     record.PrimaryDosimeterUnit = "MU"
+    planned = beams(patient)
+    delivered = planned[2:] if manner.continuation else planned if manner.ending == "NORMAL" else planned[:3]
     record.TreatmentSessionBeamSequence = [
-        _delivered_beam(patient, fraction, beam, segments) for beam in beams(patient)
+        _delivered_beam(patient, fraction, beam, segments, _of(manner, last=beam is delivered[-1]))
+        for beam in delivered
     ]
     return record
 
 
-def ion_record(patient: Patient, fraction: int, segments: int) -> Dataset:
+def ion_record(
+    patient: Patient, fraction: int, segments: int, manner: Manner = AS_PLANNED, index: int = 0
+) -> Dataset:
     """Return an RT Ion Beams Treatment Record: two scanned proton fields of `segments` energy layers."""
-    record = _record(patient, "ion-record", "ion-plan", fraction)
+    record = _record(patient, "ion-record", "ion-plan", fraction, manner, index)
     record.update(_session(fraction))
     record.PrimaryDosimeterUnit = "MU"
     record.TreatmentSessionIonBeamSequence = [
-        _delivered_ion_beam(patient, fraction, beam, segments) for beam in ion_beams(patient)
+        _delivered_ion_beam(patient, fraction, beam, segments, _of(manner, last=beam.number == 2))
+        for beam in ion_beams(patient)
     ]
     return record
 
 
-def brachy_record(patient: Patient, fraction: int, segments: int) -> Dataset:
+def brachy_record(
+    patient: Patient, fraction: int, segments: int, manner: Manner = AS_PLANNED, index: int = 0
+) -> Dataset:
     """Return an RT Brachy Treatment Record: one applicator set-up, channels of `segments` dwell positions."""
-    record = _record(patient, "brachy-record", "brachy-plan", fraction)
+    record = _record(patient, "brachy-record", "brachy-plan", fraction, manner, index)
     record.update(_session(fraction))
     record.BrachyTreatmentTechnique = "INTERSTITIAL"
     record.BrachyTreatmentType = "HDR"
@@ -69,13 +97,13 @@ def brachy_record(patient: Patient, fraction: int, segments: int) -> Dataset:
             SourceStrengthReferenceTime="120000",
         )
     ]
-    record.TreatmentSessionApplicationSetupSequence = [_delivered_setup(patient, fraction, segments)]
+    record.TreatmentSessionApplicationSetupSequence = [_delivered_setup(patient, fraction, segments, manner)]
     return record
 
 
-def summary_record(patient: Patient, fraction: int) -> Dataset:
-    """Return an RT Treatment Summary Record of the course up to and including `fraction`."""
-    record = _record(patient, "summary-record", "plan", fraction)
+def summary_record(patient: Patient, fraction: int, manner: Manner = AS_PLANNED, index: int = 0) -> Dataset:
+    """Return an RT Treatment Summary Record of the course up to and including `fraction`, which went so."""
+    record = _record(patient, "summary-record", "plan", fraction, manner, index)
     done = [patient.treated_on(number) for number in range(1, fraction + 1)]
     record.ReferencedTreatmentRecordSequence = [
         patient.reference("beams-record", number) for number in range(1, fraction + 1)
@@ -92,7 +120,7 @@ def summary_record(patient: Patient, fraction: int) -> Dataset:
                 item(
                     TreatmentDate=when.strftime("%Y%m%d"),
                     TreatmentTime=when.strftime("%H%M%S"),
-                    TreatmentTerminationStatus="NORMAL",
+                    TreatmentTerminationStatus=manner.ending if number == fraction else "NORMAL",
                     ReferencedFractionNumber=str(number),
                 )
                 for number, when in enumerate(done, start=1)
@@ -110,13 +138,15 @@ def summary_record(patient: Patient, fraction: int) -> Dataset:
     return record
 
 
-def _record(patient: Patient, kind: str, plan: str, fraction: int) -> Dataset:
+def _record(patient: Patient, kind: str, plan: str, fraction: int, manner: Manner, index: int) -> Dataset:
     """Return the modules that all four records share, RT General Treatment Record included."""
     when = patient.treated_on(fraction)
-    record = patient.common(kind, "RTRECORD", fraction=fraction)
+    record = patient.common(kind, "RTRECORD", fraction=fraction, index=index)
     record.InstanceNumber = str(fraction)
     record.TreatmentDate = when.strftime("%Y%m%d")
     record.TreatmentTime = when.strftime("%H%M%S")
+    if manner.origin:
+        record.TreatmentRecordContentOrigin = manner.origin
     record.ReferencedRTPlanSequence = [patient.reference(plan)]
     if kind != "summary-record":
         record.TreatmentMachineSequence = [treatment_machine()]
@@ -127,14 +157,24 @@ def _session(fraction: int) -> Dataset:
     return item(ReferencedFractionGroupNumber="1", NumberOfFractionsPlanned=str(FRACTIONS_PLANNED))
 
 
-def _termination(fraction: int) -> Dataset:
-    """Return how a beam or channel ended: always as planned, the demo is about transport."""
+def _of(manner: Manner, *, last: bool) -> Manner:
+    """Return how one of several beams went: all but the last ended as planned."""
+    return manner if last else replace(manner, ending="NORMAL")
+
+
+def _termination(fraction: int, manner: Manner) -> Dataset:
+    """Return how a beam or set-up ended, and how it was checked."""
     return item(
         CurrentFractionNumber=str(fraction),
-        TreatmentDeliveryType="TREATMENT",
-        TreatmentTerminationStatus="NORMAL",
-        TreatmentVerificationStatus="VERIFIED",
+        TreatmentDeliveryType="CONTINUATION" if manner.continuation else "TREATMENT",
+        TreatmentTerminationStatus=manner.ending,
+        TreatmentVerificationStatus=manner.check,
     )
+
+
+def _share(manner: Manner) -> float:
+    """Return how much of what was planned was delivered."""
+    return 1.0 if manner.ending == "NORMAL" else 0.41
 
 
 def _clock(patient: Patient, fraction: int, beam: int, step: int) -> Dataset:
@@ -148,8 +188,9 @@ def _clock(patient: Patient, fraction: int, beam: int, step: int) -> Dataset:
     )
 
 
-def _delivered_beam(patient: Patient, fraction: int, beam: Beam, segments: int) -> Dataset:
+def _delivered_beam(patient: Patient, fraction: int, beam: Beam, segments: int, manner: Manner) -> Dataset:
     delivered = beam.meterset + patient.random("meterset", fraction, beam.number).uniform(-0.05, 0.05)
+    delivered *= _share(manner)
     result = item(
         BeamName=beam.name,
         BeamType="DYNAMIC",
@@ -172,7 +213,7 @@ def _delivered_beam(patient: Patient, fraction: int, beam: Beam, segments: int) 
         ReferencedBeamNumber=str(beam.number),
         ReferencedPatientSetupNumber="1",
     )
-    result.update(_termination(fraction))
+    result.update(_termination(fraction, manner))
     return result
 
 
@@ -224,7 +265,7 @@ def _table_top() -> Dataset:
     )
 
 
-def _delivered_ion_beam(patient: Patient, fraction: int, beam: Beam, layers: int) -> Dataset:
+def _delivered_ion_beam(patient: Patient, fraction: int, beam: Beam, layers: int, manner: Manner) -> Dataset:
     result = item(
         BeamName=beam.name,
         BeamType="STATIC",
@@ -240,13 +281,13 @@ def _delivered_ion_beam(patient: Patient, fraction: int, beam: Beam, layers: int
         NumberOfRangeModulators="0",
         PatientSupportType="TABLE",
         SpecifiedPrimaryMeterset=f"{beam.meterset:.3f}",
-        DeliveredPrimaryMeterset=f"{beam.meterset:.3f}",
+        DeliveredPrimaryMeterset=f"{beam.meterset * _share(manner):.3f}",
         NumberOfControlPoints=str(2 * layers),
         IonControlPointDeliverySequence=list(_delivered_layers(patient, fraction, beam, layers)),
         ReferencedBeamNumber=str(beam.number),
         ReferencedPatientSetupNumber="1",
     )
-    result.update(_termination(fraction))
+    result.update(_termination(fraction, manner))
     return result
 
 
@@ -277,7 +318,7 @@ def _delivered_layers(patient: Patient, fraction: int, beam: Beam, layers: int) 
         yield point
 
 
-def _delivered_setup(patient: Patient, fraction: int, dwells: int) -> Dataset:
+def _delivered_setup(patient: Patient, fraction: int, dwells: int, manner: Manner) -> Dataset:
     channels = 8
     setup = item(
         ApplicationSetupType="PERINEAL",
@@ -287,7 +328,7 @@ def _delivered_setup(patient: Patient, fraction: int, dwells: int) -> Dataset:
         ],
         ReferencedBrachyApplicationSetupNumber="1",
     )
-    setup.update(_termination(fraction))
+    setup.update(_termination(fraction, manner))
     return setup
 
 

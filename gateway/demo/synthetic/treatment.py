@@ -12,6 +12,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from gateway.demo.synthetic import plans, records, volumes
 from gateway.demo.synthetic.encoding import SyntheticObject, encode, pixel_element_header
 from gateway.demo.synthetic.patient import SOP_CLASSES, Patient
+from gateway.demo.synthetic.records import AS_PLANNED, Manner
 
 RECORD_KINDS = ("beams-record", "brachy-record", "ion-record", "summary-record")
 
@@ -46,15 +47,17 @@ class Treatment:
         fraction: int = 1,
         index: int = 0,
         *,
+        manner: Manner = AS_PLANNED,
         transfer_syntax_uid: str = ExplicitVRLittleEndian,
     ) -> SyntheticObject:
         """Return object `index` of `kind` (see `rt_kinds`) of a fraction; ValueError for an unknown kind.
 
-        `fraction` is ignored for the planning objects; `index` counts slices and portal images.
+        `fraction` is ignored for the planning objects; `index` counts slices, portal images and the records
+        of one fraction; `manner` is how the fraction went, for records.
         """
         if kind not in SOP_CLASSES:
             raise ValueError(f"unknown kind {kind!r}; one of {', '.join(rt_kinds())}")
-        data_set = self._data_set(kind, fraction, index)
+        data_set = self._data_set(kind, fraction, index, manner)
         data = encode(data_set, transfer_syntax_uid)
         native = self._pixels(kind, fraction, index)
         if native:
@@ -83,17 +86,17 @@ class Treatment:
             yield self.make("rt-image", number, index)
         yield self.make("beams-record", number)
 
-    def _data_set(self, kind: str, fraction: int, index: int) -> Dataset:
+    def _data_set(self, kind: str, fraction: int, index: int, manner: Manner) -> Dataset:
         patient, sizes = self.patient, self.sizes
         match kind:
             case "beams-record":
-                return records.beams_record(patient, fraction, sizes.segments)
+                return records.beams_record(patient, fraction, sizes.segments, manner, index)
             case "brachy-record":
-                return records.brachy_record(patient, fraction, sizes.segments)
+                return records.brachy_record(patient, fraction, sizes.segments, manner, index)
             case "ion-record":
-                return records.ion_record(patient, fraction, sizes.segments)
+                return records.ion_record(patient, fraction, sizes.segments, manner, index)
             case "summary-record":
-                return records.summary_record(patient, fraction)
+                return records.summary_record(patient, fraction, manner, index)
             case "plan":
                 return plans.plan(patient, sizes.segments)
             case "ion-plan":
@@ -152,14 +155,19 @@ def make_record(
     *,
     seed: int = 1,
     fraction: int = 1,
+    index: int = 0,
     sizes: Sizes | None = None,
+    manner: Manner = AS_PLANNED,
     transfer_syntax_uid: str = ExplicitVRLittleEndian,
 ) -> SyntheticObject:
-    """Return one treatment record (`RECORD_KINDS`); a beams record has some 4.7 kB per `Sizes.segments`."""
+    """Return one treatment record (`RECORD_KINDS`); a beams record has some 4.7 kB per `Sizes.segments`.
+
+    `index` tells the records of one fraction apart, `manner` is how it went.
+    """
     if kind not in RECORD_KINDS:
         raise ValueError(f"{kind!r} is no treatment record; one of {', '.join(RECORD_KINDS)}")
     treatment = Treatment(seed, sizes=sizes)
-    return treatment.make(kind, fraction, transfer_syntax_uid=transfer_syntax_uid)
+    return treatment.make(kind, fraction, index, manner=manner, transfer_syntax_uid=transfer_syntax_uid)
 
 
 def write_set(
