@@ -36,6 +36,7 @@ from gateway.errors import GatewayError, LocalError
 from gateway.listener import Listener
 from gateway.logs import LogNotices, setup
 from gateway.logs.refusals import RefusalLimits
+from gateway.logs.ring import LogRing, RingLimits
 from gateway.metrics import Metrics, MetricsServer
 from gateway.model import Peer
 from gateway.notices import Alarm, Notices
@@ -44,6 +45,7 @@ from gateway.operator.contact_book import ContactBook
 from gateway.operator.gateway_control import GatewayControl, Identity
 from gateway.operator.peer_view import PeerView
 from gateway.operator.sections.audit import AuditSection
+from gateway.operator.sections.logs import LogsSection
 from gateway.operator.sections.peers import PeersSection
 from gateway.procedure_steps.engine import StepEngine
 from gateway.reachability import Leave, Reachabilities
@@ -103,6 +105,8 @@ class Gateway:
         loop = asyncio.get_running_loop()
         self._watch_for_defects(loop)
         # Those who only look on come first, so that they see everything.
+        self._log_ring = LogRing(RingLimits(lines=self.config.log.keep))
+        undo.callback(self._log_ring.install())
         self.metrics = Metrics(self.notices)
         refusals = RefusalLimits(per_minute=self.config.log.refusals_per_minute)
         self.notices.subscribe(LogNotices(refusals, call_later=loop.call_later))
@@ -240,7 +244,7 @@ class Gateway:
             config.operator.socket,
             mode=config.operator.mode,
             group=config.operator.group,
-            sections=[AuditSection(trail), PeersSection(self._peer_view(undo))],
+            sections=[AuditSection(trail), LogsSection(self._log_ring), PeersSection(self._peer_view(undo))],
         )
         await operator.start()
         undo.push_async_callback(operator.close)

@@ -29,6 +29,9 @@ class Log(Section):
         Whole(1, 10_000),
         Doc("Lines per minute about refusals of one address; the rest is counted in one summary line."),
     ] = 5
+    keep: Annotated[
+        int, Whole(100, 20_000), Doc("Last lines kept in memory for the page and the support bundle.")
+    ] = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

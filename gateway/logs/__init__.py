@@ -2,6 +2,7 @@
 
     text.py       makes anything harmless to print; sizes, times and rates as people read them
     lines.py      a notice becomes a line: level, event, fields
+    ring.py       the last lines in memory, for the page and the support bundle
     refusals.py   pure: which refusals are told one by one, and which are counted
     notices.py    LogNotices: subscribes to notices, writes lines
     formats.py    a line as logfmt or as JSON
