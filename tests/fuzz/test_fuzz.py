@@ -6,12 +6,14 @@ from types import ModuleType
 
 import pytest
 
-from tests.fuzz import association_pdu, messages, relay, upper_layer
+from tests.fuzz import association_pdu, messages, relay, treatment_records, upper_layer
 from tests.fuzz.runner import run
 
 
 @pytest.mark.parametrize(
-    "target", [association_pdu, messages, relay, upper_layer], ids=lambda module: module.__name__
+    "target",
+    [association_pdu, messages, relay, treatment_records, upper_layer],
+    ids=lambda module: module.__name__,
 )
 def test_a_moment_of(target: ModuleType) -> None:
     assert run(target.check, target.STRATEGIES, ["--seconds", "2", "--seed", "2761"]) >= 1
