@@ -18,7 +18,7 @@ from gateway.link_monitor import LinkMonitor
 from gateway.model import Receipt
 from gateway.notices import Alarm, DeliverySettled, Notice, Notices
 from gateway.reachability import Reachability
-from gateway.spool import Accepted, Hold, Job, PutBack, Settlement
+from gateway.spool import Accepted, Answer, Hold, Job, PutBack, Settlement
 
 UNREACHABLE = frozenset({Cause.UNREACHABLE, Cause.TLS, Cause.NO_ASSOCIATION})
 """Nobody gets through. A peer that rejects *our* association may well accept a console's."""
@@ -108,6 +108,7 @@ class Health:
         )
         self._note(number, trouble, cause, held=isinstance(verdict, Held))
         words = trouble.reason
+        answer = Answer(cause.value, trouble.status, trouble.detail)
         if trouble.detail:
             words = f"{words}; the destination says: {trouble.detail}"
         if isinstance(verdict, Held):
@@ -116,12 +117,12 @@ class Health:
                 words = f"every time this object is sent, while others pass: {words}"
             self._tell(job, seconds, "held", trouble.status, trouble.reason)
             self._alarm(job, verdict.cause, trouble.reason)
-            return Hold(number, words, verdict.cause.value)
+            return Hold(number, words, verdict.cause.value, answer)
         if cause is Cause.LOCAL:
             self._alarm(job, cause, trouble.reason)
         self._tell(job, seconds, "retry", trouble.status, trouble.reason, counted=verdict.counts)
         not_before = self._wall_clock() + verdict.delay if verdict.delay else 0.0
-        return PutBack(number, not_before, words, verdict.counts)
+        return PutBack(number, not_before, words, verdict.counts, answer)
 
     def _note(self, number: int, trouble: DeliveryFailure, cause: Cause, *, held: bool) -> None:
         """Let the failure weigh on the destination, as far as it is the destination's."""

@@ -23,10 +23,21 @@ from gateway.spool.commitment_values import (
     Reference,
     ToAsk,
 )
+from gateway.spool.listing_values import (
+    Acted,
+    HeldGroup,
+    Listing,
+    OperatorAction,
+    Page,
+    Search,
+    Total,
+    Wanted,
+)
 from gateway.spool.spool import Spool
 from gateway.spool.step_values import Step, StepCounts, StepRow, StepState
 from gateway.spool.values import (
     Accepted,
+    Answer,
     Confirmed,
     DataReader,
     DeliveryRow,
@@ -48,7 +59,9 @@ from gateway.spool.values import (
 
 __all__ = [
     "Accepted",
+    "Acted",
     "AddedCommitment",
+    "Answer",
     "AskAnswered",
     "CommitmentCounts",
     "CommitmentReport",
@@ -60,14 +73,19 @@ __all__ = [
     "DeliveryRow",
     "DeliveryStory",
     "ExpireReport",
+    "HeldGroup",
     "HistoryEvent",
     "Hold",
     "IncomingObject",
     "Job",
+    "Listing",
     "OpenAsk",
+    "OperatorAction",
+    "Page",
     "PutBack",
     "RecoveryReport",
     "Reference",
+    "Search",
     "Settlement",
     "Spool",
     "SpoolLimits",
@@ -79,5 +97,7 @@ __all__ = [
     "Stored",
     "SummaryCell",
     "ToAsk",
+    "Total",
     "Unsettled",
+    "Wanted",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from gateway.errors import LocalError
@@ -141,19 +142,26 @@ def _settle_one(tx: Transaction, delivery: Delivery, outcome: Settlement) -> Non
                 receipt.at,
                 number,
             )
-        case PutBack(not_before=not_before, reason=reason, counts_attempt=counts):
+        case PutBack(not_before=not_before, reason=reason, counts_attempt=counts, answer=answer):
             tx.move(
                 delivery,
                 Event.PUT_BACK,
                 reason=reason,
+                cause=answer.cause,
                 not_before=min(not_before, tx.now + tx.limits.max_wait_seconds),
                 attempts=delivery.attempts + counts,
             )
             if counts:
-                tx.tell(delivery.object_number, "put-back", reason, number)
-        case Hold(reason=reason, cause=cause):
+                tx.tell(delivery.object_number, "put-back", reason, number, answer=answer)
+        case Hold(reason=reason, cause=cause, answer=answer):
             tx.move(delivery, Event.REJECT, reason=reason, cause=cause, attempts=delivery.attempts + 1)
-            tx.tell(delivery.object_number, "held", reason, number)
+            tx.tell(
+                delivery.object_number,
+                "held",
+                reason,
+                number,
+                answer=dataclasses.replace(answer, cause=cause),
+            )
         case Confirmed(how=how):
             tx.move(delivery, Event.CONFIRM)
             tx.tell(delivery.object_number, "confirmed", how, number)

@@ -23,7 +23,7 @@ from gateway.spool.commitments import follow
 from gateway.spool.files import Disk, Files
 from gateway.spool.recovery import make_names_durable, open_journal
 from gateway.spool.schema import PLACE_FILE, PLACE_INLINE, SUBJECT_OBJECT
-from gateway.spool.transaction import Destinations, Transaction
+from gateway.spool.transaction import Destinations, Kinds, Transaction
 from gateway.spool.values import SpoolLimits
 
 T = TypeVar("T")
@@ -123,6 +123,7 @@ class Journal:
         self._thread = threading.Thread(target=self._run, name="spool-journal", daemon=True)
         self._db = db
         self._destinations = Destinations(db)
+        self._kinds = Kinds(db)
         self._synced = True  # what PRAGMA synchronous says at the moment
         self._wal_pages = 0
         self._refreshed = 0.0
@@ -200,7 +201,7 @@ class Journal:
     def _commit(self, requests: list[Request[Any]]) -> None:
         db = self._db
         batch = Batch()
-        tx = Transaction(db, self._destinations, self._limits, self._wall_clock())
+        tx = Transaction(db, self._destinations, self._kinds, self._limits, self._wall_clock())
         try:
             self._set_synchronous(any(request.durable for request in requests))
             db.execute("BEGIN IMMEDIATE")
@@ -306,7 +307,7 @@ class Journal:
                 self._reopen()
             elif self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            self._destinations = Destinations(self._db)
+            self._destinations, self._kinds = Destinations(self._db), Kinds(self._db)
             self._remove_unnamed([request.file for request in requests if request.file is not None])
         except (sqlite3.Error, OSError) as again:
             self._give_up(SpoolFailure(f"the journal cannot be opened again: {again}"), again)

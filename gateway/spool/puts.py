@@ -153,8 +153,12 @@ def _add_deliveries(
         CAUSE_CHECKING,
     )
     cause, reason = doubt or ("", "")
+    kind, received_at = tx.rows("SELECT kind, received_at FROM deliveries WHERE object = ? LIMIT 1", number)[
+        0
+    ]
     for name in names:
-        _add_delivery(tx, number, name, priority, size, calling_ae, cause=cause, reason=reason)
+        parcel = _Parcel(number, priority, size, calling_ae, kind, received_at)
+        _add_delivery(tx, parcel, name, cause=cause, reason=reason)
 
 
 def _put_conflict(tx: Transaction, arrival: Arrival, reason: str) -> Stored:
@@ -209,46 +213,42 @@ def _insert(
     number = int(cursor.lastrowid or 0)
     if arrival.file is None:
         tx.db.execute("INSERT INTO inline (object, data) VALUES (?, ?)", (number, arrival.data))
+    kind = tx.kinds.number(tx.db, instance.sop_class_uid, origin.calling_ae)
+    parcel = _Parcel(number, arrival.priority, arrival.size, origin.calling_ae, kind, arrival.received_at)
     for name in destinations:
-        _add_delivery(
-            tx,
-            number,
-            name,
-            arrival.priority,
-            arrival.size,
-            arrival.origin.calling_ae,
-            cause=cause,
-            reason=reason,
-        )
+        _add_delivery(tx, parcel, name, cause=cause, reason=reason)
     return Stored(number, outcome, arrival.digest, arrival.size)
 
 
-def _add_delivery(
-    tx: Transaction,
-    number: int,
-    destination: str,
-    priority: Priority,
-    size: int,
-    calling_ae: str,
-    *,
-    cause: str,
-    reason: str,
-) -> None:
-    """Add a delivery of object `number`, sent by `calling_ae`: queued, or held when there is a cause."""
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    """What a delivery copies from its object. `sender`: who sent it this time."""
+
+    object: int
+    priority: Priority
+    size: int
+    sender: str
+    kind: int
+    received_at: float
+
+
+def _add_delivery(tx: Transaction, parcel: _Parcel, destination: str, *, cause: str, reason: str) -> None:
+    """Add a delivery: queued, or held when there is a cause."""
     tx.db.execute(
-        "INSERT INTO deliveries "
-        "(object, destination, priority, size, state, cause, reason, updated_at, sender) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO deliveries (object, destination, priority, size, state, cause, reason, updated_at, "
+        "sender, kind, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            number,
+            parcel.object,
             tx.destinations.number(tx.db, destination),
-            int(priority),
-            size,
+            int(parcel.priority),
+            parcel.size,
             _HELD if cause else QUEUED,
             cause,
             reason,
             tx.now,
-            calling_ae,
+            parcel.sender,
+            parcel.kind,
+            parcel.received_at,
         ),
     )
     if not cause:

@@ -39,7 +39,8 @@ from gateway.spool.values import DeliveryRow, DeliveryStory, HistoryEvent, Summa
 
 MAX_PAGE = 1001
 """Rows of a listing: a page of a thousand, and one more that says whether there is another."""
-_WAITS = {QUEUED: (WAIT_NONE, WAIT_DUE), ACCEPTED: (WAIT_NONE, WAIT_PUT_OFF, WAIT_ASKED)}
+WAITS = {QUEUED: (WAIT_NONE, WAIT_DUE), ACCEPTED: (WAIT_NONE, WAIT_PUT_OFF, WAIT_ASKED)}
+"""What `waiting` can be in these states; it is WAIT_NONE in all others."""
 
 
 def destination_names(db: sqlite3.Connection) -> dict[int, str]:
@@ -119,7 +120,7 @@ def _order_keys(codes: tuple[int, ...]) -> list[tuple[int, int, int]]:
     return [
         (code, waiting, int(priority))
         for code in codes
-        for waiting, priority in itertools.product(_WAITS.get(code, (WAIT_NONE,)), Priority)
+        for waiting, priority in itertools.product(WAITS.get(code, (WAIT_NONE,)), Priority)
     ]
 
 
@@ -155,10 +156,11 @@ def list_deliveries(
             for row in _page(db, code, number, waiting, priority, after, limit)
         ]
     numbers = sorted(number for (number,) in rows)[:limit]
-    return [_delivery_row(_full_row(db, number), names) for number in numbers]
+    return [delivery_row(full_row(db, number), names) for number in numbers]
 
 
-def _full_row(db: sqlite3.Connection, number: int) -> Row:
+def full_row(db: sqlite3.Connection, number: int) -> Row:
+    """Return the columns of a delivery and its object; LocalError when there is none."""
     row: Row | None = db.execute(
         f"SELECT {DELIVERY}, {OBJECT} FROM deliveries d JOIN objects o ON o.number = d.object "  # noqa: S608
         "WHERE d.number = ?",
@@ -169,7 +171,8 @@ def _full_row(db: sqlite3.Connection, number: int) -> Row:
     return row
 
 
-def _delivery_row(row: Row, names: Mapping[int, str]) -> DeliveryRow:
+def delivery_row(row: Row, names: Mapping[int, str]) -> DeliveryRow:
+    """Build a line of a listing from them."""
     return DeliveryRow(
         delivery=delivery_from(row[:DELIVERY_WIDTH], names),
         object=object_from(row[DELIVERY_WIDTH:]),
@@ -180,8 +183,8 @@ def _delivery_row(row: Row, names: Mapping[int, str]) -> DeliveryRow:
 def show(db: sqlite3.Connection, number: int) -> DeliveryStory:
     """Return all that is known of a delivery (see Spool.show)."""
     names = destination_names(db)
-    full = _full_row(db, number)
-    row = _delivery_row(full, names)
+    full = full_row(db, number)
+    row = delivery_row(full, names)
     place = full[DELIVERY_WIDTH + OBJECT_WIDTH - 1]
     siblings = db.execute(
         f"SELECT {DELIVERY} FROM deliveries d WHERE d.object = ? ORDER BY d.number",  # noqa: S608
@@ -199,7 +202,8 @@ def show(db: sqlite3.Connection, number: int) -> DeliveryStory:
     history = tuple(
         HistoryEvent(*event)
         for event in db.execute(
-            "SELECT at, delivery, what, detail, who FROM events WHERE object = ? ORDER BY seq",
+            "SELECT at, delivery, what, detail, who, cause, status, said FROM events "
+            "WHERE object = ? ORDER BY seq",
             (row.object.number,),
         )
     )

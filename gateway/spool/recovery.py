@@ -25,7 +25,7 @@ from gateway.spool.schema import (
 )
 from gateway.spool.states import UNDELIVERED, Event
 from gateway.spool.store import PER_DIRECTORY, Store
-from gateway.spool.transaction import Destinations, Transaction
+from gateway.spool.transaction import Destinations, Kinds, Transaction
 from gateway.spool.values import CAUSE_MISSING, MIB, RecoveryReport, SpoolLimits
 
 JOURNAL = "journal.db"
@@ -106,7 +106,7 @@ def recover(
         created = JOURNAL not in files.list_names(directory)
         db = open_journal(files, directory)
         create_or_migrate(db)
-        tx = Transaction(db, Destinations(db), limits, wall_clock())
+        tx = Transaction(db, Destinations(db), Kinds(db), limits, wall_clock())
         requeued = _requeue(tx)
         store.create()
         found = _reconcile(tx, store)

@@ -13,6 +13,7 @@ from gateway.errors import SpoolFailure
 from gateway.model import Delivery, DeliveryState, Instance, Origin, Priority
 from gateway.notices import Notices
 from gateway.spool import deliveries, history, queries, retention
+from gateway.spool.browse_methods import BrowseMethods
 from gateway.spool.commitment_methods import CommitmentMethods
 from gateway.spool.comparer import Comparer
 from gateway.spool.export import export
@@ -44,7 +45,7 @@ _HELD_SLICE = 200
 _HASH_THREADS = 2  # hashing needs a core each, and small boards have few
 
 
-class Spool(CommitmentMethods, StepMethods):
+class Spool(CommitmentMethods, StepMethods, BrowseMethods):
     """Objects, and their deliveries, that survive everything but the loss of the disk.
 
     All methods belong to the event loop thread, `open_data` excepted. None of them waits for the disk on

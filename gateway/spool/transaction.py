@@ -11,8 +11,8 @@ from gateway.model import Delivery, DeliveryState
 from gateway.notices import Alarm
 from gateway.spool import states
 from gateway.spool.rows import DELIVERY, Row, delivery_from
-from gateway.spool.schema import PLACE_DELETED, PLACE_FILE, PLACE_INLINE
-from gateway.spool.values import SpoolLimits
+from gateway.spool.schema import MAX_KINDS, PLACE_DELETED, PLACE_FILE, PLACE_INLINE
+from gateway.spool.values import NO_ANSWER, Answer, SpoolLimits
 
 MAX_REASON = 500
 """Characters of a reason that are kept; peers and people can be wordy."""
@@ -59,6 +59,26 @@ class Destinations:
         return number
 
 
+class Kinds:
+    """Numbers for pairs of SOP class and calling AE title, MAX_KINDS at most: peers choose both."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        rows = db.execute("SELECT id, sop_class_uid, calling_ae FROM kinds").fetchall()
+        self._ids: dict[tuple[str, str], int] = {(uid, title): number for number, uid, title in rows}
+
+    def number(self, db: sqlite3.Connection, sop_class_uid: str, calling_ae: str) -> int:
+        """Return the number of a pair, giving it one if it is new; 0 when there are too many."""
+        pair = (sop_class_uid, calling_ae)
+        known = self._ids.get(pair)
+        if known is not None:
+            return known
+        if len(self._ids) >= MAX_KINDS:
+            return 0
+        cursor = db.execute("INSERT INTO kinds (sop_class_uid, calling_ae) VALUES (?, ?)", pair)
+        self._ids[pair] = number = int(cursor.lastrowid or 0)
+        return number
+
+
 @dataclass(slots=True)
 class Transaction:
     """What an operation works with, and what is to happen after the commit, if there is one.
@@ -68,6 +88,7 @@ class Transaction:
 
     db: sqlite3.Connection
     destinations: Destinations
+    kinds: Kinds
     limits: SpoolLimits
     now: float  # wall clock
     work: set[str] = field(default_factory=set)  # destinations for which something became queued
@@ -146,13 +167,21 @@ class Transaction:
         return after
 
     def tell(
-        self, object_number: int, what: str, detail: str = "", delivery: int = 0, *, who: str = ""
+        self,
+        object_number: int,
+        what: str,
+        detail: str = "",
+        delivery: int = 0,
+        *,
+        who: str = "",
+        answer: Answer = NO_ANSWER,
     ) -> None:
         """Add to the history of an object; its oldest events make room. `who`: the operator, if any."""
         row = self.one("SELECT max(seq) FROM events WHERE object = ?", object_number)
         seq = 1 + int((row and row[0]) or 0)
         self.write(
-            "INSERT INTO events (object, seq, at, delivery, what, detail, who) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO events (object, seq, at, delivery, what, detail, who, cause, status, said) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             object_number,
             seq,
             self.now,
@@ -160,6 +189,9 @@ class Transaction:
             what,
             detail[:MAX_REASON],
             who[:MAX_WHO],
+            answer.cause,
+            answer.status,
+            answer.said[:MAX_REASON],
         )
         self.write(
             "DELETE FROM events WHERE object = ? AND seq <= ?",

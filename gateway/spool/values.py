@@ -131,6 +131,18 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """How an attempt failed, apart from words: what translates, and what the peer said itself."""
+
+    cause: str = ""  # stable word
+    status: int | None = None  # DIMSE status, when there was an answer
+    said: str = ""  # the peer's own words; they may quote patient data
+
+
+NO_ANSWER = Answer()
+
+
+@dataclass(frozen=True, slots=True)
 class PutBack:
     """Try again: `sending` becomes `queued`, due at `not_before` (wall clock; 0: at once).
 
@@ -141,6 +153,7 @@ class PutBack:
     not_before: float
     reason: str
     counts_attempt: bool = True
+    answer: Answer = NO_ANSWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +163,7 @@ class Hold:
     delivery: int
     reason: str
     cause: str
+    answer: Answer = NO_ANSWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +195,9 @@ class HistoryEvent:
     what: str  # stable word: "received-again", "put-back", "held", "retried", "discarded", ...
     detail: str
     who: str = ""  # the operator who did it; empty when the gateway did
+    cause: str = ""  # why an attempt failed, as a stable word; empty when it was no attempt
+    status: int | None = None  # the DIMSE status of the answer, if there was one
+    said: str = ""  # the peer's own words
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from gateway.delivery.receipt import make_receipt
 from gateway.model import Receipt
 from gateway.notices import Alarm, DeliverySettled, LinkChanged, Notice, Notices
 from gateway.reachability import Reach, Reachability
-from gateway.spool import Accepted, Hold, Job, PutBack
+from gateway.spool import Accepted, Answer, Hold, Job, PutBack
 from tests.delivery.transport_contract import make_job
 
 NOW = 1_700_000_000.0
@@ -69,7 +69,12 @@ def test_a_transient_failure_is_put_back_for_later(health: Health, notices: list
 def test_what_the_peer_says_stays_in_the_journal(health: Health, notices: list[Notice]) -> None:
     trouble = failure(Cause.REFUSED, "refused (0xA900)", status=0xA900, detail="Doe^John unknown")
     settlement = health.outcome(make_job(1), trouble, 0.5)
-    assert settlement == Hold(1, "refused (0xA900); the destination says: Doe^John unknown", "refused")
+    assert settlement == Hold(
+        1,
+        "refused (0xA900); the destination says: Doe^John unknown",
+        "refused",
+        Answer("refused", 0xA900, "Doe^John unknown"),
+    )
     assert "Doe" not in repr(notices)
     (alarm,) = (n for n in notices if isinstance(n, Alarm))
     assert (alarm.code, alarm.object_number) == ("delivery-held", 1)
@@ -78,7 +83,8 @@ def test_what_the_peer_says_stays_in_the_journal(health: Health, notices: list[N
 
 def test_a_stale_association_is_nobodys_fault(health: Health) -> None:
     settlement = health.outcome(make_job(1), failure(Cause.STALE, "it had ended"), 0.0)
-    assert settlement == PutBack(1, 0.0, "it had ended", counts_attempt=False)
+    answer = Answer("stale-association")
+    assert settlement == PutBack(1, 0.0, "it had ended", counts_attempt=False, answer=answer)
 
 
 def test_poison_is_held_with_words(health: Health) -> None:

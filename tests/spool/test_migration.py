@@ -91,6 +91,16 @@ async def test_a_version_1_spool_goes_on(open_spool: OpenSpool, directory: Path)
     assert left.count == 2  # the held one and the new one
 
 
+async def test_a_migrated_journal_knows_what_came_from_whom(open_spool: OpenSpool, directory: Path) -> None:
+    write_version_1(directory)
+    await open_spool().close()
+    db = sqlite3.connect(directory / "journal.db")
+    assert db.execute("SELECT * FROM kinds").fetchall() == [(1, BEAMS_RECORD, "LINAC1")]
+    assert db.execute("SELECT DISTINCT kind, received_at FROM deliveries").fetchall() == [(1, 1000.0)]
+    assert db.execute("SELECT cause, status, said FROM events").fetchall() == [("", None, "")]
+    db.close()
+
+
 async def test_a_migrated_journal_has_the_schema_of_a_new_one(directory: Path, tmp_path: Path) -> None:
     def schema(path: Path) -> list[tuple[str, str, str]]:
         db = sqlite3.connect(path, isolation_level=None)

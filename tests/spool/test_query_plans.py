@@ -10,10 +10,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.model import DeliveryState, Priority
-from gateway.spool import Confirmed, Hold, PutBack, Spool, SpoolLimits, StepState
+from gateway.spool import (
+    Confirmed,
+    Hold,
+    Page,
+    PutBack,
+    Search,
+    Spool,
+    SpoolLimits,
+    StepState,
+    Wanted,
+)
 from gateway.spool.files import Files
 from tests.support.committing import NOT_HERE, Clock, a_request, a_step, accept, answer, ask, put, to_ask
-from tests.support.spooling import SMALL, OpenSpool, content, store
+from tests.support.spooling import BEAMS_RECORD, SMALL, OpenSpool, content, store
 
 BOUNDED = {
     "commitments USING INDEX commitments_unfinished": "max_open_commitments",
@@ -22,6 +32,9 @@ BOUNDED = {
     "commitment_items USING INDEX commitment_items_unresolved": "LIMIT 1: whether there is one",
     "steps USING INDEX steps_unfinished": "max_steps",
     "destinations": "a handful",
+    "kinds": "MAX_KINDS",
+    "kinds USING INDEX sqlite_autoindex_kinds_1": "MAX_KINDS",
+    "seen": "a listing: LOOKED_AT, COUNTED",
     "counters": "a handful",
     "(subquery-1)": "what the lines beside it say",
 }
@@ -101,9 +114,28 @@ async def live(spool: Spool, clock: Clock) -> None:
     await spool.list_steps(states=[StepState.QUEUED, StepState.HELD])
     await spool.summary()
     await spool.list_deliveries(state=DeliveryState.ACCEPTED, destination="oncology")
+    await look_through(spool)
     await spool.next_due("oncology")
     await spool.retry_held()
     await spool.expire(clock.now + 1e10)
+
+
+async def look_through(spool: Spool) -> None:
+    """Ask for listings of every sort. Whole-table ones are read to a bound, in order of the numbers."""
+    for wanted in (
+        Wanted(destination="oncology"),
+        Wanted(state=DeliveryState.HELD, cause="no"),
+        Wanted(sop_class=BEAMS_RECORD, calling_ae="LINAC1"),
+        Wanted(state=DeliveryState.QUEUED, calling_ae="LINAC1", received_from=1.0),
+        Wanted(search=Search(1, "1.2.3", "LIN", frozenset({BEAMS_RECORD}))),
+    ):
+        await spool.browse(wanted, Page(newest_first=True, before=5, limit=2))
+        await spool.browse(wanted, Page(after=1))
+        await spool.count_deliveries(wanted, 10)
+        await spool.delivery_numbers(wanted, 10)
+    await spool.held_groups()
+    await spool.kinds()
+    await spool.act_on_deliveries([1, 99], "hold", "no")
 
 
 async def test_everything_is_found_by_an_index(open_spool: OpenSpool, directory: Path) -> None:
