@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -10,8 +10,8 @@ from aiohttp.typedefs import Middleware
 from gateway.admin.access.permissions import User
 from gateway.admin.page import Page
 
-SESSION = "session"
-CSRF = "csrf"
+# aiohttp has typed keys since 3.14, and warns of others from then on.
+_VISITOR: Any = web.RequestKey("visitor", tuple) if hasattr(web, "RequestKey") else "visitor"
 
 
 class Session(Protocol):
@@ -30,7 +30,7 @@ class Access(Protocol):
 
     @property
     def middleware(self) -> Middleware:
-        """Sets request["csrf"] always and request["session"] for who is signed in, and refuses the rest.
+        """Calls `admit` for every request, with the session of who is signed in, and refuses the rest.
 
         Raises web.HTTPUnauthorized or web.HTTPForbidden, or answers with a redirect to the page that asks
         who is there. A POST without the right token is refused.
@@ -43,10 +43,24 @@ class Access(Protocol):
     async def still(self, request: web.Request) -> bool:
         """Tell whether the session of `request` still holds. Asking does not prolong it."""
 
+    async def audit(self, request: web.Request, what: str, subject: str, detail: str, outcome: str) -> None:
+        """Put an entry into the gateway's audit trail, in the name of who sends `request`."""
+
     async def close(self) -> None: ...
+
+
+def admit(request: web.Request, session: Session | None, csrf: str) -> None:
+    """Remember who sends `request`, and the token that the forms of the answer carry."""
+    request[_VISITOR] = (session, csrf)
 
 
 def session_of(request: web.Request) -> Session | None:
     """Return the session of who sends this request; None for somebody who is not signed in."""
-    session: Session | None = request.get(SESSION)
+    session: Session | None = request.get(_VISITOR, (None, ""))[0]
     return session
+
+
+def csrf_of(request: web.Request) -> str:
+    """Return the token for the forms of the answer; empty before access has looked at the request."""
+    token: str = request.get(_VISITOR, (None, ""))[1]
+    return token

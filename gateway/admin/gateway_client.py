@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -86,7 +86,7 @@ class GatewayClient:
         except (aiohttp.ClientError, OSError) as error:
             raise DaemonUnreachable(self._words(error)) from error
 
-    async def events(self) -> AsyncIterator[tuple[str, codec.Json]]:
+    async def events(self) -> AsyncGenerator[tuple[str, codec.Json], None]:
         """Yield (kind, data) of every event from now on, until the daemon ends."""
         bounds = aiohttp.ClientTimeout(connect=CONNECT_TIMEOUT, sock_read=60)
         async with self.stream("GET", "/v1/events", timeout=bounds) as response:
