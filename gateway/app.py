@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ from gateway.association.tls import ClientContexts
 from gateway.audit.trail import AuditTrail
 from gateway.commitment.engine import CommitmentEngine
 from gateway.config.schema import Config
+from gateway.configuring.keeper import Keeper
+from gateway.configuring.sockets import Inherited
+from gateway.configuring.undelivered import undelivered
 from gateway.delivery.capabilities import Capabilities
 from gateway.delivery.engine import DeliveryEngine, Destination
 from gateway.delivery.pauses import Pauses
@@ -45,6 +49,7 @@ from gateway.operator.contact_book import ContactBook
 from gateway.operator.gateway_control import GatewayControl, Identity
 from gateway.operator.peer_view import PeerView
 from gateway.operator.sections.audit import AuditSection
+from gateway.operator.sections.configuration import ConfigurationSection
 from gateway.operator.sections.logs import LogsSection
 from gateway.operator.sections.peers import PeersSection
 from gateway.procedure_steps.engine import StepEngine
@@ -84,6 +89,7 @@ class Gateway:
         self.engine: DeliveryEngine
         self.listeners: list[Listener] = []
         self.metrics: Metrics
+        self.again = asyncio.Event()  # set: to be stopped, and started with what is on the disk then
         self._own_ae = config.gateway.ae_title
         self._peers = settings.peers(config)
         self._destinations = settings.destination_names(config)
@@ -239,12 +245,20 @@ class Gateway:
         trail = AuditTrail(config.gateway.state_dir / "audit", settings.audit_limits(config), self.notices)
         await trail.open()
         undo.push_async_callback(trail.close)
+        self._keeper = Keeper(
+            config, self.notices, undelivered=lambda: undelivered(self.spool), restart=self.again.set
+        )
         operator = OperatorServer(
             control,
             config.operator.socket,
             mode=config.operator.mode,
             group=config.operator.group,
-            sections=[AuditSection(trail), LogsSection(self._log_ring), PeersSection(self._peer_view(undo))],
+            sections=[
+                AuditSection(trail),
+                ConfigurationSection(self._keeper),
+                LogsSection(self._log_ring),
+                PeersSection(self._peer_view(undo)),
+            ],
         )
         await operator.start()
         undo.push_async_callback(operator.close)
@@ -284,6 +298,7 @@ class Gateway:
         for listener in self.listeners:
             await listener.start(self._inherited.get(listener.settings.name, ()))
             undo.push_async_callback(listener.close)
+        self._run_core("configuration", self._keeper.run())
 
     async def wait(self) -> None:
         """Return when the gateway can no longer do its work, with the exception that says why."""
@@ -344,19 +359,28 @@ class Gateway:
         await asyncio.gather(*self._core, return_exceptions=True)
 
 
-async def serve(config: Config, *, on_ready: Callable[[Gateway], None] | None = None) -> None:
-    """Run a gateway until SIGTERM or SIGINT. Raises what ends it before that."""
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a gateway came to its end."""
+
+    code: int = 0
+    reason: str = ""  # why the code is not 0
+    again: bool = False  # it is to start again, with the configuration that is on the disk now
+    sockets: tuple[systemd.ActivatedSocket, ...] = ()  # for the next one in this process
+
+
+async def serve(config: Config, inherited: Inherited) -> Ended:
+    """Run a gateway until SIGTERM, SIGINT or a new configuration. Raises what ends it before that."""
     loop = asyncio.get_running_loop()
     told_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_stop.set)
     notifier = systemd.Notifier()
-    inherited: dict[str, list[socket.socket]] = {}
-    for activated in systemd.activated_sockets():
-        inherited.setdefault(activated.name, []).append(activated.sock)
-    gateway = Gateway(config, inherited=inherited)
-    await gateway.start()
+    gateway = Gateway(config, inherited=inherited.of(config.listeners))
+    sockets: list[systemd.ActivatedSocket] = []
+    watchdog = asyncio.ensure_future(_feed_watchdog(notifier))
     try:
+        await gateway.start()
         _log.info(
             "gateway %s %s is ready: %s",
             *(config.gateway.name, __version__),
@@ -367,21 +391,25 @@ async def serve(config: Config, *, on_ready: Callable[[Gateway], None] | None = 
         # What was needed to start is not needed to run: give it back, and spare the collector the rest.
         gc.collect()
         gc.freeze()
-        if on_ready is not None:
-            on_ready(gateway)
         notifier.ready("taking objects")
-        stop, broken = asyncio.ensure_future(told_to_stop.wait()), asyncio.ensure_future(gateway.wait())
-        watchdog = asyncio.ensure_future(_feed_watchdog(notifier))
-        await asyncio.wait([stop, broken], return_when=asyncio.FIRST_COMPLETED)
-        notifier.stopping("letting what is under way come to its end")
-        watchdog.cancel()
-        stop.cancel()
+        broken = asyncio.ensure_future(gateway.wait())
+        reasons = [asyncio.ensure_future(event.wait()) for event in (told_to_stop, gateway.again)]
+        await asyncio.wait([*reasons, broken], return_when=asyncio.FIRST_COMPLETED)
+        for waiting in reasons:
+            waiting.cancel()
         if broken.done():
             await broken
         broken.cancel()
+        if told_to_stop.is_set():
+            notifier.stopping("letting what is under way come to its end")
+        else:
+            notifier.reloading("letting what is under way come to its end, to start anew")
+            sockets = inherited.keep((one.settings.name, one.sockets) for one in gateway.listeners)
     finally:
         await gateway.stop()
+        watchdog.cancel()
     _log.info("gateway %s has stopped; what is undelivered is safe in the spool", config.gateway.name)
+    return Ended(again=not told_to_stop.is_set(), sockets=tuple(sockets))
 
 
 async def _feed_watchdog(notifier: systemd.Notifier) -> None:
@@ -392,20 +420,21 @@ async def _feed_watchdog(notifier: systemd.Notifier) -> None:
         await asyncio.sleep(interval)
 
 
-def run(config: Config) -> int:
-    """Run the daemon in this process; return its exit code. The log is set up here."""
+def run(config: Config) -> Ended:
+    """Run the daemon in this process, and say how it ended. The log is set up here."""
     setup(config.log)
     for problem in config.warnings:
         _log.warning("configuration: %s", problem)
     # The journal's thread and the loop hand over many times per object; the default of 5 ms per turn would
     # let one of them wait for the other's whole turn.
     sys.setswitchinterval(0.0005)
+    inherited = Inherited()
     try:
-        asyncio.run(serve(config))
+        return asyncio.run(serve(config, inherited))
     except GatewayError as error:
         _log.critical("the gateway ends: %s", error)
-        return 1
-    except Exception:  # noqa: BLE001 - the last line of defence: told in full, and the process ends
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: told in full, and the process ends
         _log.critical("the gateway ends on a defect, please report it", exc_info=True)
-        return 1
-    return 0
+        reason = f"a defect of the gateway ({type(error).__name__}), the log has the details"
+    return Ended(1, reason, sockets=tuple(inherited.keep()))

@@ -94,6 +94,11 @@ class Listener:
         return self._port
 
     @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """The listening sockets, while it listens."""
+        return tuple(self._sockets)
+
+    @property
     def limits(self) -> ListenerLimits:
         """Its caps."""
         return self._limits

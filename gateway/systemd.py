@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 
@@ -38,6 +39,12 @@ class Notifier:
     def stopping(self, status: str = "") -> None:
         """The service is on its way out."""
         self._send("STOPPING=1", status)
+
+    def reloading(self, status: str = "") -> None:
+        """The service starts again within this process; `ready` tells the end of it."""
+        # CLOCK_MONOTONIC in microseconds goes with it since systemd 253.
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={now}", status)
 
     def watchdog(self) -> None:
         """The service is alive; due at least every `watchdog_interval`."""

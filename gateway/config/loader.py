@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,11 @@ _STAND_INS: dict[str, Any] = {
 }
 
 
-def load(path: Path, *, check_files: bool = True) -> Config:
+def load(path: Path, *, check_files: bool = True, texts: Mapping[str, str] | None = None) -> Config:
     """Return the configuration in `path` and the conf.d folder beside it.
+
+    `texts`: files to take instead of those on the disk, by name from the folder of `path`. Relative paths in
+    them count from there as well.
 
     With `check_files`, also what the configuration points at is looked at: TLS files, folders. Somebody who
     only wants to know the operator socket need not be allowed to read private keys.
@@ -42,7 +45,7 @@ def load(path: Path, *, check_files: bool = True) -> Config:
     Raises ConfigErrors with every problem that was found. Problems that are mere warnings are in
     `Config.warnings` when there are no others.
     """
-    tree = read(Path(path))
+    tree = read(Path(path), texts)
     unreadable = bool(tree.problems)
     problems = [*tree.problems, *take_out_unavailable(tree)]
     config, errors = _validated(tree.values)

@@ -63,10 +63,18 @@ class Tree:
         return words
 
 
-def read(main: Path) -> Tree:
-    """Read `main` and what is in conf.d beside it. What cannot be read is among the tree's problems."""
+def read(main: Path, texts: Mapping[str, str] | None = None) -> Tree:
+    """Read `main` and what is in conf.d beside it. What cannot be read is among the tree's problems.
+
+    `texts`: what to take for the files instead of what is on the disk, by name from the folder of `main`.
+    """
     tree = Tree()
     main = main.absolute()
+    if texts is not None:
+        for name in sorted(texts, key=lambda name: (name != main.name, name)):
+            tree.files.append(main.parent / name)
+            _understand(tree, main.parent / name, texts[name].encode("utf-8", "surrogatepass"))
+        return tree
     folder = main.parent / "conf.d"
     extra = sorted(folder.glob("*.toml")) if folder.is_dir() else []
     if len(extra) > MAX_FILES:
@@ -82,20 +90,28 @@ def _read_one(tree: Tree, file: Path) -> None:
     try:
         with file.open("rb") as stream:
             raw = stream.read(MAX_FILE_BYTES + 1)
-        if len(raw) > MAX_FILE_BYTES:
-            tree.problems.append(Problem("", f"larger than {MAX_FILE_BYTES} bytes", file=file))
-            return
-        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
-        values = tomllib.loads(text)
     except OSError as error:
         tree.problems.append(Problem("", f"cannot be read: {error.strerror}", file=file))
         return
+    _understand(tree, file, raw)
+
+
+def _understand(tree: Tree, file: Path, raw: bytes) -> None:
+    if len(raw) > MAX_FILE_BYTES:
+        tree.problems.append(Problem("", f"larger than {MAX_FILE_BYTES} bytes", file=file))
+        return
+    try:
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
+        values = tomllib.loads(text)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         tree.problems.append(Problem("", "not text in UTF-8", file=file, line=line))
         return
     except tomllib.TOMLDecodeError as error:
         tree.problems.append(_syntax(error, file))
+        return
+    except RecursionError:
+        tree.problems.append(Problem("", "not TOML: nested too deeply", file=file))
         return
     _Merge(tree, file, key_lines(text)).table(tree.values, values, (), ())
 

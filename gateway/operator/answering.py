@@ -53,9 +53,14 @@ def answer(
     )
 
 
-async def read_body(request: Request, kind: type[codec.T], *, optional: bool = False) -> codec.T:
-    """Return the body as the facts `kind`. ValueError, in words, when it is not."""
-    raw = await request.read()
+async def read_body(
+    request: Request, kind: type[codec.T], *, optional: bool = False, limit: int | None = None
+) -> codec.T:
+    """Return the body as the facts `kind`. ValueError, in words, when it is not.
+
+    `limit`: how many bytes it may have, if not as many as bodies usually may.
+    """
+    raw = await request.read(limit)
     if not raw and optional:
         return kind()
     try:

@@ -36,6 +36,7 @@ class HttpLimits:
     idle_timeout: float = 60.0  # between requests on one connection
     body_timeout: float = 30.0  # for the next piece of a body
     write_timeout: float = 30.0  # for the caller to take what was written
+    close_grace: float = 2.0  # for answers under way when the server closes
 
 
 class BadRequest(Exception):
@@ -69,13 +70,14 @@ class Request:
         """Return the body as it arrives. BadRequest when it stops arriving."""
         return self._chunks
 
-    async def read(self) -> bytes:
-        """Return the whole body. BadRequest 413 when it is longer than `limits.max_body_bytes`."""
+    async def read(self, limit: int | None = None) -> bytes:
+        """Return the whole body. BadRequest 413 when it is longer than `limit` (`limits.max_body_bytes`)."""
+        limit = self.limits.max_body_bytes if limit is None else limit
         body = bytearray()
         async for chunk in self._chunks:
             body += chunk
-            if len(body) > self.limits.max_body_bytes:
-                raise BadRequest(413, f"the body is longer than {self.limits.max_body_bytes} bytes")
+            if len(body) > limit:
+                raise BadRequest(413, f"the body is longer than {limit} bytes")
         return bytes(body)
 
 
@@ -103,15 +105,20 @@ class HttpServer:
         self.limits = limits or HttpLimits()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._answering: set[asyncio.Task[None]] = set()  # those with a request that is not yet answered
 
     async def start(self, sock: socket.socket) -> None:
         """Listen on `sock`, which is already bound."""
         self._server = await asyncio.start_server(self._connected, sock=sock, limit=_READ)
 
     async def close(self) -> None:
-        """Stop listening and end every connection."""
+        """Stop listening, let answers under way leave, and end every connection. Streams are cut at once."""
         if self._server is not None:
             self._server.close()
+        for task in self._tasks - self._answering:
+            task.cancel()
+        if self._answering:
+            await asyncio.wait(self._answering, timeout=self.limits.close_grace)
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -122,6 +129,7 @@ class HttpServer:
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._answering.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = _Connection(reader, writer, self.limits)
@@ -129,7 +137,7 @@ class HttpServer:
             if len(self._tasks) > self.limits.max_connections:
                 await connection.respond(self._error_page(503, "too many connections; try again soon"))
                 return
-            while await self._serve_one(connection):
+            while await self._serve_one(connection) and (self._server is None or self._server.is_serving()):
                 pass
         except (ConnectionError, TimeoutError) as error:
             _log.debug("operator connection ended: %s", error)
@@ -146,6 +154,7 @@ class HttpServer:
             request = await connection.request()
             if request is None:
                 return False
+            self._mark(answering=True)
             response = await self._handler(request)
         except BadRequest as error:
             response = self._error_page(error.status, str(error))
@@ -153,8 +162,18 @@ class HttpServer:
             # A side room: a bug here is logged and answered, and must never stop the DICOM side.
             _log.exception("the operator API failed on a request")
             response = self._error_page(500, "the gateway failed on this request; its log says why")
+        if not isinstance(response.body, bytes):
+            self._mark(answering=False)  # a stream may have no end
         await connection.respond(response)
+        self._mark(answering=False)
         return connection.next_cycle()
+
+    def _mark(self, *, answering: bool) -> None:
+        task = asyncio.current_task()
+        if answering and task is not None:
+            self._answering.add(task)
+        else:
+            self._answering.discard(task)
 
 
 class _Connection:

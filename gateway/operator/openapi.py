@@ -13,7 +13,7 @@ _ERROR_WORDS = {
     409: "The state it is in does not allow this.",
     411: "The length of the body must be announced.",
     413: "The body is too long.",
-    422: "The body is not a DICOM file that can be passed on.",
+    422: "The body is understood, and what it asks for cannot be done with it.",
     503: "Too many of these at once; try again soon.",
 }
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from gateway.operator.routes import ROUTES, Route
 from gateway.operator.section import Section
 from gateway.operator.sections.audit import AuditSection
+from gateway.operator.sections.configuration import ConfigurationSection
 from gateway.operator.sections.logs import LogsSection
 from gateway.operator.sections.peers import PeersSection
 
-SECTIONS: tuple[type[Section], ...] = (AuditSection, LogsSection, PeersSection)
+SECTIONS: tuple[type[Section], ...] = (AuditSection, ConfigurationSection, LogsSection, PeersSection)
 
 ALL_ROUTES: tuple[Route, ...] = (*ROUTES, *(route for section in SECTIONS for route in section.routes))
 """Every operation there is."""
