@@ -33,6 +33,7 @@ from gateway.spool.listing_values import (
     Total,
     Wanted,
 )
+from gateway.spool.record_queries import RecordDelivery, RecordRow, RecordStanding
 from gateway.spool.spool import Spool
 from gateway.spool.step_values import Step, StepCounts, StepRow, StepState
 from gateway.spool.values import (
@@ -83,6 +84,9 @@ __all__ = [
     "OperatorAction",
     "Page",
     "PutBack",
+    "RecordDelivery",
+    "RecordRow",
+    "RecordStanding",
     "RecoveryReport",
     "Reference",
     "Search",

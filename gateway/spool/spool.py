@@ -24,6 +24,7 @@ from gateway.spool.loop_side import LoopSide
 from gateway.spool.object_file import Pending, Shop
 from gateway.spool.quota import Ledger
 from gateway.spool.reader import FileReader, InlineReader, Reader, open_object
+from gateway.spool.record_methods import RecordMethods
 from gateway.spool.recovery import JOURNAL, OBJECTS, Recovered, recover
 from gateway.spool.step_methods import StepMethods
 from gateway.spool.store import Store
@@ -45,7 +46,7 @@ _HELD_SLICE = 200
 _HASH_THREADS = 2  # hashing needs a core each, and small boards have few
 
 
-class Spool(CommitmentMethods, StepMethods, BrowseMethods):
+class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods):
     """Objects, and their deliveries, that survive everything but the loss of the disk.
 
     All methods belong to the event loop thread, `open_data` excepted. None of them waits for the disk on

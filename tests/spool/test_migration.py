@@ -101,6 +101,12 @@ async def test_a_migrated_journal_knows_what_came_from_whom(open_spool: OpenSpoo
     db.close()
 
 
+async def test_records_of_a_migrated_journal_are_found_by_day(open_spool: OpenSpool, directory: Path) -> None:
+    write_version_1(directory)
+    found = await open_spool().records_between(1000.0, 1000.5, 10)
+    assert [one.number for one in found] == [7, 6, 5, 4, 3, 2, 1]
+
+
 async def test_a_migrated_journal_has_the_schema_of_a_new_one(directory: Path, tmp_path: Path) -> None:
     def schema(path: Path) -> list[tuple[str, str, str]]:
         db = sqlite3.connect(path, isolation_level=None)

@@ -116,6 +116,8 @@ async def live(spool: Spool, clock: Clock) -> None:
     await spool.list_deliveries(state=DeliveryState.ACCEPTED, destination="oncology")
     await look_through(spool)
     await spool.next_due("oncology")
+    await spool.records_between(0.0, 1e12, 10)
+    await spool.record_rows([1, 2, 3, 4])
     await spool.retry_held()
     await spool.expire(clock.now + 1e10)
 
