@@ -37,6 +37,7 @@ from gateway.delivery.engine import DeliveryEngine, Destination
 from gateway.delivery.pauses import Pauses
 from gateway.delivery.transports.dicom import DicomTransport
 from gateway.errors import GatewayError, LocalError
+from gateway.links import Links
 from gateway.listener import Listener
 from gateway.logs import LogNotices, setup
 from gateway.logs.refusals import RefusalLimits
@@ -197,6 +198,14 @@ class Gateway:
             reachable=leave.ask,
             report=leave.tell,
         )
+        self._links = Links(
+            self._peers,
+            self._own_ae,
+            self.notices,
+            state_dir=self.config.gateway.state_dir,
+            tls_for=self._tls_contexts.of,
+            dialled=leave.tell,
+        )
         undo.callback(self._reachabilities.subscribe(self._peer_changed))
 
     def _peer_changed(self, peer: str, up: bool, reason: str) -> None:
@@ -214,7 +223,7 @@ class Gateway:
             self._routing,
             [
                 VerificationService(self._dialer.echo),
-                CommitmentResults(self._commitment.take_result, commitment_limits),
+                CommitmentResults(self._links.inbox.before(self._commitment.take_result), commitment_limits),
                 CommitmentService(self.spool, self._commitment, self._peers, commitment_limits),
                 ProcedureStepService(self._steps, self.notices, settings.step_limits(self.config)),
                 StorageService(self.spool, self._capabilities, notices=self.notices),
@@ -258,6 +267,7 @@ class Gateway:
                 ConfigurationSection(self._keeper),
                 LogsSection(self._log_ring),
                 PeersSection(self._peer_view(undo)),
+                *await self._links.sections(undo),
             ],
         )
         await operator.start()

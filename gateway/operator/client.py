@@ -143,6 +143,24 @@ class OperatorClient:
         """Verify a peer; return the JSON of facts.EchoReport."""
         return self._ask("POST", f"/v1/peers/{quote(peer, safe='')}/echo")
 
+    def test_path(self, peer: str, wanted: Mapping[str, object] | None = None) -> Iterator[codec.Json]:
+        """Test the way to a peer; yield the JSON of each sections.path_test.PathLine as it comes."""
+        response = self._request("POST", f"/v1/peers/{quote(peer, safe='')}/test", dict(wanted or {}))
+        whole = False
+        try:
+            for raw in response:
+                yield json.loads(raw)
+            whole = True
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise self._unreachable(error) from error
+        finally:
+            if not whole:  # given up half way: the daemon ends the test when we hang up
+                self.close()
+
+    def path_tests(self, peer: str) -> codec.Json:
+        """Return the JSON of sections.path_test.PathReports."""
+        return self._ask("GET", f"/v1/peers/{quote(peer, safe='')}/tests")
+
     def send(self, peer: str, size: int, pieces: Iterable[bytes]) -> codec.Json:
         """Pass a Part 10 file of `size` bytes to a peer; return the JSON of facts.SendReport."""
         headers = {"Content-Type": DICOM, "Content-Length": str(size)}

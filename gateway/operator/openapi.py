@@ -44,7 +44,7 @@ def _operation(route: Route, problem: codec.Json, schemas: dict[str, codec.Json]
         "operationId": route.operation,
         "summary": route.words,
         "responses": {
-            "200": {"description": "Done.", "content": _content(route.answer, schemas)},
+            "200": {"description": "Done.", "content": _content(route.answer, schemas, route.line)},
             **{
                 str(status): {
                     "description": _ERROR_WORDS[status],
@@ -64,9 +64,9 @@ def _operation(route: Route, problem: codec.Json, schemas: dict[str, codec.Json]
     return operation
 
 
-def _content(kind: type | str, schemas: dict[str, codec.Json]) -> codec.Json:
+def _content(kind: type | str, schemas: dict[str, codec.Json], line: type | None = None) -> codec.Json:
     if isinstance(kind, str):
-        return {kind: {}}
+        return {kind: {} if line is None else {"schema": codec.schema(line, schemas)}}
     return {"application/json": {"schema": codec.schema(kind, schemas)}}
 
 

@@ -15,6 +15,7 @@ MAX_PAGE = 1000
 DEFAULT_PAGE = 100
 MAX_NUMBER = 2**63 - 1  # what the journal can count to
 
+JSON_LINES = "application/x-ndjson"
 DICOM = "application/dicom"  # a Part 10 file (PS3.10 7, RFC 3240)
 
 
@@ -45,6 +46,7 @@ class Route:
     body: type[Any] | str | None = None
     body_optional: bool = False
     errors: tuple[int, ...] = ()
+    line: type[Any] | None = None  # what each line is, where the answer is a stream of JSON lines
     audited: bool = True  # anything but GET is told to the audit trail, unless it changes nothing
 
 

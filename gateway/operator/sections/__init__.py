@@ -12,9 +12,16 @@ from gateway.operator.section import Section
 from gateway.operator.sections.audit import AuditSection
 from gateway.operator.sections.configuration import ConfigurationSection
 from gateway.operator.sections.logs import LogsSection
+from gateway.operator.sections.path_test import PathTestSection
 from gateway.operator.sections.peers import PeersSection
 
-SECTIONS: tuple[type[Section], ...] = (AuditSection, ConfigurationSection, LogsSection, PeersSection)
+SECTIONS: tuple[type[Section], ...] = (
+    AuditSection,
+    ConfigurationSection,
+    LogsSection,
+    PeersSection,
+    PathTestSection,
+)
 
 ALL_ROUTES: tuple[Route, ...] = (*ROUTES, *(route for section in SECTIONS for route in section.routes))
 """Every operation there is."""
