@@ -30,6 +30,8 @@ COMMANDS = {
     "steps": _Entry("gateway.cli.steps", "See and steer queued messages of procedure steps."),
     "echo": _Entry("gateway.cli.echo", "Verify the way to a peer, step by step."),
     "send": _Entry("gateway.cli.send", "Send DICOM files straight to a peer."),
+    "audit": _Entry("gateway.cli.audit", "See who did what, and check that the trail is whole."),
+    "doctor": _Entry("gateway.cli.doctor", "Say how the machine is: disks, clock, temperature, network."),
     "demo": _Entry("gateway.cli.demo", "Show the whole job on this machine, with a link that fails."),
 }
 
@@ -41,7 +43,7 @@ Exit codes:
   3  the configuration is not valid
   4  no gateway answers on the socket
   5  the peer said no, or cannot be reached
-  6  something needs a person (status --check)
+  6  something needs a person (status --check, doctor, audit verify)
 
 \b
 Environment:

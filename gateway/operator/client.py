@@ -78,6 +78,14 @@ class OperatorClient:
         """Return the JSON of facts.StepPage. Filters: state, destination, after, limit."""
         return self._ask("GET", "/v1/steps" + _query(filters))
 
+    def audit(self, **filters: str | int | None) -> codec.Json:
+        """Return the JSON of AuditPage. Filters: since, until, who, what, q, before, limit."""
+        return self._ask("GET", "/v1/audit" + _query(filters))
+
+    def verify_audit(self, digest: str | None = None) -> codec.Json:
+        """Check the audit trail; return the JSON of AuditVerdict."""
+        return self._ask("GET", "/v1/audit/verify" + _query({"digest": digest}))
+
     def associations(self) -> codec.Json:
         """Return the JSON of facts.Associations."""
         return self._ask("GET", "/v1/associations")
