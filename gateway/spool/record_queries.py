@@ -14,19 +14,27 @@ from gateway.model import Delivery, DeliveryState, StoredObject
 from gateway.spool.queries import destination_names
 from gateway.spool.rows import DELIVERY, DELIVERY_WIDTH, OBJECT, OBJECT_WIDTH, delivery_from, object_from
 from gateway.spool.schema import PLACE_FILE, PLACE_INLINE, RECORD_CLASSES_SQL
-from gateway.spool.states import from_code
 
 MAX_RECORDS = 5001
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryStanding:
+    """Where one record is on its way to one destination."""
+
+    destination: str
+    state: DeliveryState
+    confirmed: bool  # also when it is released by now
+
+
+@dataclass(frozen=True, slots=True)
 class RecordStanding:
-    """A record of a window, and the states of its deliveries with their destinations."""
+    """A record of a window, and where it is."""
 
     number: int
     received_at: float
     bytes_kept: bool
-    deliveries: tuple[tuple[str, DeliveryState], ...]
+    deliveries: tuple[DeliveryStanding, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +69,23 @@ def records_between(db: sqlite3.Connection, since: float, until: float, limit: i
         (since, until, min(limit, MAX_RECORDS)),
     ).fetchall()
     return [
-        RecordStanding(number, received_at, place in (PLACE_INLINE, PLACE_FILE), _states(db, number, names))
+        RecordStanding(
+            number, received_at, place in (PLACE_INLINE, PLACE_FILE), _standings(db, number, names)
+        )
         for number, received_at, place in sorted(found, reverse=True)
     ]
 
 
-def _states(
-    db: sqlite3.Connection, number: int, names: dict[int, str]
-) -> tuple[tuple[str, DeliveryState], ...]:
-    rows = db.execute("SELECT destination, state FROM deliveries WHERE object = ? ORDER BY number", (number,))
-    return tuple((names[destination], from_code(code)) for destination, code in rows)
+def _standings(db: sqlite3.Connection, number: int, names: dict[int, str]) -> tuple[DeliveryStanding, ...]:
+    rows = db.execute(
+        f"SELECT {DELIVERY} FROM deliveries d WHERE d.object = ? ORDER BY d.number",  # noqa: S608 - constants
+        (number,),
+    ).fetchall()
+    deliveries = [_delivery(db, delivery_from(row, names), "") for row in rows]
+    return tuple(
+        DeliveryStanding(one.delivery.destination, one.delivery.state, one.confirmed_at is not None)
+        for one in deliveries
+    )
 
 
 def record_rows(db: sqlite3.Connection, numbers: Sequence[int]) -> list[RecordRow]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from gateway.dicom.sop_classes import RECORD_CLASSES
 from gateway.model import DeliveryState, Instance, Priority
 from gateway.spool import Accepted, Confirmed, Hold, Spool, SpoolLimits
+from gateway.spool.record_queries import DeliveryStanding
 from gateway.spool.schema import RECORD_CLASSES_SQL, configure, create_or_migrate
 from tests.support.committing import Clock
 from tests.support.spooling import (
@@ -24,6 +25,7 @@ from tests.support.spooling import (
 )
 
 S = DeliveryState
+AT_ONCE = SpoolLimits(retention_seconds=0, reserve_bytes=0, floor_bytes=0)
 CT = "1.2.840.10008.5.1.4.1.1.2"
 
 
@@ -75,7 +77,10 @@ async def test_the_states_of_each_destination(open_spool: OpenSpool) -> None:
     (job,) = await spool.claim("archive", 1)
     await spool.settle([Hold(job.delivery.number, "no", "refused")])
     (one,) = await spool.records_between(0.0, 1e12, 10)
-    assert one.deliveries == (("oncology", S.QUEUED), ("archive", S.HELD))
+    assert one.deliveries == (
+        DeliveryStanding("oncology", S.QUEUED, confirmed=False),
+        DeliveryStanding("archive", S.HELD, confirmed=False),
+    )
     assert one.bytes_kept
     (row,) = await spool.record_rows([one.number])
     assert [delivery.cause for delivery in row.deliveries] == ["", "refused"]
@@ -83,9 +88,7 @@ async def test_the_states_of_each_destination(open_spool: OpenSpool) -> None:
 
 async def test_how_far_it_got_and_when(open_spool: OpenSpool) -> None:
     clock = Clock()
-    spool = open_spool(
-        wall_clock=clock, limits=SpoolLimits(retention_seconds=0, reserve_bytes=0, floor_bytes=0)
-    )
+    spool = open_spool(wall_clock=clock, limits=AT_ONCE)
     number = await put(spool, 1)
 
     async def steps() -> tuple[DeliveryState, float | None, float | None, bool]:
@@ -104,13 +107,14 @@ async def test_how_far_it_got_and_when(open_spool: OpenSpool) -> None:
     clock.now += 10
     await spool.expire(clock.now + 1)
     assert await steps() == (S.RELEASED, 1.0, confirmed, False)
+    (one,) = await spool.records_between(0.0, 1e12, 10)
+    assert one.deliveries == (DeliveryStanding("oncology", S.RELEASED, confirmed=True),)
+    assert not one.bytes_kept
 
 
 async def test_what_is_sent_again_is_not_there_yet(open_spool: OpenSpool) -> None:
     clock = Clock()
-    spool = open_spool(
-        wall_clock=clock, limits=SpoolLimits(retention_seconds=0, reserve_bytes=0, floor_bytes=0)
-    )
+    spool = open_spool(wall_clock=clock, limits=AT_ONCE)
     number = await put(spool, 1)
     (job,) = await spool.claim("oncology", 1)
     await spool.settle([Accepted(job.delivery.number, a_receipt(job))])
@@ -129,7 +133,10 @@ async def test_what_is_sent_again_is_not_there_yet(open_spool: OpenSpool) -> Non
     assert (row.deliveries[0].accepted_at, row.deliveries[0].confirmed_at) == (clock.now + 5, None)
 
 
-async def test_what_was_merged_into_another_copy_is_listed_once(spool: Spool, directory: Path) -> None:
+async def test_what_was_merged_into_another_copy_is_listed_once(
+    open_spool: OpenSpool, directory: Path
+) -> None:
+    spool = open_spool()
     await store(spool, content(1, SMALL), 1)
     await store(spool, content(2, SMALL), 1, syntax=BIG_ENDIAN)
     await spool.close()
@@ -137,9 +144,7 @@ async def test_what_was_merged_into_another_copy_is_listed_once(spool: Spool, di
     db.execute("UPDATE objects SET same_as = 1 WHERE number = 2")
     db.commit()
     db.close()
-    again = Spool.open(directory, notices=spool._side._notices)
-    assert await numbers(again) == [1]
-    await again.close()
+    assert await numbers(open_spool()) == [1]
 
 
 async def test_only_records_are_told_about(spool: Spool) -> None:
@@ -159,8 +164,7 @@ def test_other_objects_do_not_touch_the_index(tmp_path: Path) -> None:
     )
     for uid in (CT, *sorted(RECORD_CLASSES)):
         db.execute(sql, (uid,))
-    listed = db.execute(
-        f"SELECT count(*) FROM objects INDEXED BY objects_records WHERE {RECORD_CLASSES_SQL}"
-    ).fetchone()
+    sql = f"SELECT count(*) FROM objects INDEXED BY objects_records WHERE {RECORD_CLASSES_SQL}"  # noqa: S608
+    listed = db.execute(sql).fetchone()
     assert listed == (len(RECORD_CLASSES),)
     db.close()
