@@ -49,10 +49,13 @@ from gateway.operator.api import OperatorServer
 from gateway.operator.contact_book import ContactBook
 from gateway.operator.gateway_control import GatewayControl, Identity
 from gateway.operator.peer_view import PeerView
+from gateway.operator.record_list import RecordList
 from gateway.operator.sections.audit import AuditSection
 from gateway.operator.sections.configuration import ConfigurationSection
 from gateway.operator.sections.logs import LogsSection
 from gateway.operator.sections.peers import PeersSection
+from gateway.operator.sections.queue import QueueSection
+from gateway.operator.sections.records import RecordsSection
 from gateway.procedure_steps.engine import StepEngine
 from gateway.reachability import Leave, Reachabilities
 from gateway.relay.dialer import Dialer
@@ -266,7 +269,9 @@ class Gateway:
                 AuditSection(trail),
                 ConfigurationSection(self._keeper),
                 LogsSection(self._log_ring),
+                QueueSection(control.browsing),
                 PeersSection(self._peer_view(undo)),
+                RecordsSection(RecordList(self.spool)),
                 *await self._links.sections(undo),
             ],
         )

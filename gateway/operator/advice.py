@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gateway.model import Delivery, DeliveryState
 
 # Causes are the stable words of the spool (gateway.spool.values) and of delivery (classification.Cause).
@@ -30,25 +32,43 @@ _HELD_OTHERWISE = f"Decide: {_RETRY}, or export it first and then dicom-gateway 
 _UNDELIVERED = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HELD)
 
 
-def next_step(delivery: Delivery, cause: str, *, link: str | None, paused: bool) -> str:
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do next: a stable word, and words in English that name commands."""
+
+    code: str  # "held-" with the cause; "not-configured", "paused", "link-down", "on-its-way", ...
+    words: str
+
+
+def advise(delivery: Delivery, cause: str, *, link: str | None, paused: bool) -> Advice:
     """Say what a person should do about `delivery`, given its destination's link.
 
     `link` is None when the destination is not in the configuration any more.
     """
     if link is None and delivery.state in _UNDELIVERED:
-        return f"Put {delivery.destination} back into the configuration, or export the object and discard it."
+        return Advice(
+            "not-configured",
+            f"Put {delivery.destination} back into the configuration, or export the object and discard it.",
+        )
     match delivery.state:
         case DeliveryState.HELD:
-            return _HELD.get(cause, _HELD_OTHERWISE).format(number=delivery.number)
+            return advise_held(cause, delivery.number)
         case DeliveryState.QUEUED if paused:
-            return f"Deliveries are paused: dicom-gateway queue resume {delivery.destination}"
-        case DeliveryState.QUEUED if link == "offline":
-            return (
-                f"It leaves when the link is back. Why it is down: dicom-gateway echo {delivery.destination}"
+            return Advice(
+                "paused", f"Deliveries are paused: dicom-gateway queue resume {delivery.destination}"
             )
+        case DeliveryState.QUEUED if link == "offline":
+            words = f"Why it is down: dicom-gateway echo {delivery.destination}"
+            return Advice("link-down", f"It leaves when the link is back. {words}")
         case DeliveryState.QUEUED | DeliveryState.SENDING:
-            return "Nothing to do: it is on its way."
+            return Advice("on-its-way", "Nothing to do: it is on its way.")
         case DeliveryState.DISCARDED:
-            return "Nothing to do: somebody gave it up; the history says who and why."
+            return Advice("given-up", "Nothing to do: somebody gave it up; the history says who and why.")
         case _:
-            return "Nothing to do: it has arrived."
+            return Advice("arrived", "Nothing to do: it has arrived.")
+
+
+def advise_held(cause: str, number: int) -> Advice:
+    """Say what a person should do about what is held for `cause`, of which delivery `number` is one."""
+    words = _HELD.get(cause, _HELD_OTHERWISE).format(number=number)
+    return Advice(f"held-{cause}" if cause in _HELD else "held-otherwise", words)

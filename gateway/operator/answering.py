@@ -14,6 +14,8 @@ from gateway.operator.http import BadRequest, Request, Response
 WHO_HEADER = "operator-name"
 """In whose name a client acts (the page: the user who is signed in), percent-encoded UTF-8."""
 
+MAX_REASON = 500  # characters
+
 MAX_WHO = 80  # characters of the name in that header
 
 NEXT_STEP = {
@@ -68,6 +70,18 @@ async def read_body(
     except (ValueError, RecursionError) as error:
         raise ValueError("the body is not JSON") from error
     return codec.decode(kind, data, strict=True)
+
+
+def checked_reason(text: str, most: int = MAX_REASON) -> str:
+    """Return why somebody does something, fit for an object's history. ValueError, in words: it is not."""
+    reason = text.strip()
+    if not reason:
+        raise ValueError("reason: say why, it is kept in the object's history")
+    if len(reason) > most:
+        raise ValueError(f"reason: {most} characters at most")
+    if not reason.isprintable():
+        raise ValueError("reason: one line of printable characters is expected")
+    return reason
 
 
 async def who(request: Request) -> str:

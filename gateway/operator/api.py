@@ -14,14 +14,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gateway.operator import facts, unix_socket
-from gateway.operator.answering import answer, problem, read_body
+from gateway.operator.answering import answer, checked_reason, problem, read_body
 from gateway.operator.answering import who as asking
 from gateway.operator.control import (
     Action,
     Busy,
     Control,
+    Cut,
     NoSuchStep,
     NotAnObject,
     NotFound,
@@ -113,14 +115,17 @@ class Handlers(Section):
     async def deliveries(
         self,
         _request: Request,
-        state: facts.State | None = None,
-        destination: str | None = None,
+        order: str = "oldest",
         after: int | None = None,
+        before: int | None = None,
         limit: int = DEFAULT_PAGE,
+        count: int = 0,
+        **wanted: Any,
     ) -> Response:
-        return answer(
-            await self._control.deliveries(state=state, destination=destination, after=after, limit=limit)
-        )
+        if after is not None and before is not None:
+            raise ValueError("after and before: one of the two is expected")
+        cut = Cut(order == "newest", after, before, limit, count)
+        return answer(await self._control.deliveries(facts.DeliveryFilter(**wanted), cut))
 
     async def story(self, _request: Request, number: int) -> Response:
         return answer(await self._control.story(number))
@@ -210,12 +215,6 @@ class Handlers(Section):
         return answer(await self._control.act(number, action, reason=reason, who=await asking(request)))
 
     async def _reason(self, request: Request) -> str:
-        reason = (await read_body(request, facts.Reason)).reason.strip()
-        if not reason:
-            raise ValueError("reason: say why, it is kept in the object's history")
-        if len(reason) > self._limits.max_reason:
-            raise ValueError(f"reason: {self._limits.max_reason} characters at most")
-        if not reason.isprintable():
-            raise ValueError("reason: one line of printable characters is expected")
-        request.note = reason
+        said = (await read_body(request, facts.Reason)).reason
+        request.note = reason = checked_reason(said, self._limits.max_reason)
         return reason

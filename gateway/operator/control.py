@@ -17,11 +17,11 @@ from gateway.operator.facts import (
     AssociationFacts,
     CommitmentPage,
     DeliveryFacts,
+    DeliveryFilter,
     DeliveryPage,
     DestinationFacts,
     EchoReport,
     SendReport,
-    State,
     Status,
     StepFacts,
     StepPage,
@@ -66,6 +66,17 @@ class ExportStream:
     chunks: AsyncIterator[bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Which part of a listing: from its beginning, after a number, or before one (one of the two)."""
+
+    newest: bool = False  # first
+    after: int | None = None
+    before: int | None = None
+    limit: int = 100
+    count: int = 0  # how far to count what matches; 0: not at all
+
+
 class Control(Protocol):
     """What the operator API may ask of the daemon."""
 
@@ -74,10 +85,8 @@ class Control(Protocol):
     async def status(self) -> Status:
         """Return the whole gateway on one page."""
 
-    async def deliveries(
-        self, *, state: State | None, destination: str | None, after: int | None, limit: int
-    ) -> DeliveryPage:
-        """Return deliveries by ascending number, those beyond `after` only. NotFound: unknown destination."""
+    async def deliveries(self, wanted: DeliveryFilter, cut: Cut) -> DeliveryPage:
+        """Return a page of deliveries. NotFound: unknown destination; ValueError: no such SOP class."""
 
     async def story(self, number: int) -> Story:
         """Return everything known of one delivery and its object. NotFound."""

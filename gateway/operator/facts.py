@@ -14,6 +14,7 @@ LinkState = Literal["online", "degraded", "offline", "unknown"]
 State = Literal["queued", "sending", "accepted", "confirmed", "held", "released", "discarded"]
 PriorityName = Literal["record", "image", "bulk"]
 Level = Literal["ok", "waiting", "attention"]
+CommitmentOfDelivery = Literal["not-asked", "asked", "put-off", "confirmed"]
 StepName = Literal["name", "tcp", "tls", "association", "echo"]
 CommitmentStateName = Literal["open", "reporting", "reported", "given-up"]
 StepStateName = Literal["queued", "held", "done", "refused", "discarded"]
@@ -143,14 +144,45 @@ class DeliveryFacts:
     attempts: int
     not_before: Annotated[float | None, "not tried again before this time"]
     reason: Annotated[str, "why it is held or was put back, in words; may be empty"]
+    cause: Annotated[str, "the same as a stable word; may be empty"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFilter:
+    """Which deliveries: those to which everything given applies."""
+
+    state: State | None = None
+    destination: str | None = None
+    priority: PriorityName | None = None
+    sop_class: Annotated[str | None, "SOP class, by name or UID"] = None
+    calling_ae: Annotated[str | None, "who sent it to the gateway"] = None
+    cause: Annotated[str | None, "held for this cause, a stable word such as conflict"] = None
+    received_from: Annotated[float | None, "received then or later"] = None
+    received_before: Annotated[float | None, "received earlier than then"] = None
+    q: Annotated[
+        str | None,
+        "number of the delivery or its object, the whole SOP Instance UID, or how the calling AE title, "
+        "the name or the UID of the SOP class begins",
+    ] = None
+    up_to: Annotated[int | None, "only deliveries up to this number"] = None
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryPage:
-    """A page of deliveries; ask for the next one with `after` = `next`."""
+    """A page of deliveries.
+
+    With order `oldest`, ask for the next page with `after` = `next` and for the one before with `before` =
+    `previous`; with order `newest` the other way round.
+    """
 
     deliveries: tuple[DeliveryFacts, ...]
     next: Annotated[int | None, "null when this page is the last"]
+    previous: Annotated[int | None, "null when this page is the first"] = None
+    searched_all: Annotated[
+        bool, "false: so much was looked at that the search stopped before the page was full; `next` goes on"
+    ] = True
+    total: Annotated[int | None, "how many there are; null unless `count` was given"] = None
+    total_exact: Annotated[bool, "false: there may be more than `total`"] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +223,12 @@ class EventFacts:
     """One entry of an object's history."""
 
     at: float
-    what: str
+    what: Annotated[str, "a stable word"]
     words: str
     who: Annotated[str, "the operator who did it; empty when the gateway did"]
+    cause: Annotated[str, "why an attempt failed, as a stable word; may be empty"] = ""
+    status: Annotated[str, "DIMSE status of the answer, as 0xA700; empty when there was none"] = ""
+    said: Annotated[str, "the peer's own words; may be empty"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +241,11 @@ class Story:
     receipts: tuple[ReceiptFacts, ...]
     history: tuple[EventFacts, ...]
     next_step: str
+    next_step_code: Annotated[str, "the same as a stable word"] = ""
+    bytes_kept: Annotated[bool, "false: the object is history, its bytes are gone"] = True
+    commitment: Annotated[
+        CommitmentOfDelivery, "whether its destination was asked to commit it, since it was accepted"
+    ] = "not-asked"
 
 
 @dataclass(frozen=True, slots=True)

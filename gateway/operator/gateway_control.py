@@ -18,11 +18,13 @@ from gateway.errors import LocalError, NoRoom, SpoolFailure
 from gateway.model import AETitle, DeliveryState, Peer
 from gateway.notices import Notices
 from gateway.operator import presenting
-from gateway.operator.advice import next_step
+from gateway.operator.advice import advise
 from gateway.operator.association_book import AssociationBook, LiveView
+from gateway.operator.browsing import Browsing
 from gateway.operator.control import (
     Action,
     Busy,
+    Cut,
     ExportStream,
     NoSuchStep,
     NotFound,
@@ -36,12 +38,12 @@ from gateway.operator.facts import (
     CommitmentPage,
     CommitmentTotals,
     DeliveryFacts,
+    DeliveryFilter,
     DeliveryPage,
     DestinationFacts,
     EchoReport,
     ListenerFacts,
     SendReport,
-    State,
     Status,
     StepFacts,
     StepPage,
@@ -133,6 +135,7 @@ class GatewayControl:
         self._timeouts = timeouts
         self._wall_clock = wall_clock
         self._book = AssociationBook(notices, wall_clock)
+        self.browsing = Browsing(spool, lambda: {status.name for status in engine.status()})
         self._limits = limits or ControlLimits()
         self._echoes = 0
         self._senders = DirectSenders(
@@ -180,27 +183,13 @@ class GatewayControl:
             steps=steps,
         )
 
-    async def deliveries(
-        self, *, state: State | None, destination: str | None, after: int | None, limit: int
-    ) -> DeliveryPage:
-        if destination is not None and self._status_of(destination) is None:
-            self._check_orphan(destination, await self._spool.summary())
-        rows = await self._spool.list_deliveries(
-            state=DeliveryState(state) if state else None,
-            destination=destination,
-            after=after,
-            limit=limit + 1,
-        )
-        page = rows[:limit]
-        return DeliveryPage(
-            tuple(presenting.delivery(row.delivery, row.object) for row in page),
-            page[-1].delivery.number if len(rows) > limit else None,
-        )
+    async def deliveries(self, wanted: DeliveryFilter, cut: Cut) -> DeliveryPage:
+        return await self.browsing.page(wanted, cut)
 
     async def story(self, number: int) -> Story:
         told = await self._show(number)
         status = self._status_of(told.delivery.destination)
-        advice = next_step(
+        advice = advise(
             told.delivery,
             told.cause,
             link=status.link_state if status else None,
@@ -339,10 +328,6 @@ class GatewayControl:
         known = {status.name for status in self._engine.status()}
         counts = {name: summary.count(*_UNDELIVERED, destination=name) for name in _names(summary) - known}
         return {name: counts[name] for name in sorted(counts) if counts[name]}
-
-    def _check_orphan(self, name: str, summary: SpoolSummary) -> None:
-        if name not in _names(summary):
-            raise NotFound(f"there is no destination {name!r}")
 
     def _check_destination(self, name: str | None) -> None:
         if name is not None and self._status_of(name) is None:

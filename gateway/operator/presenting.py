@@ -11,7 +11,9 @@ from gateway.delivery.courier import DestinationStatus
 from gateway.dicom import sop_classes, status
 from gateway.model import Delivery, DeliveryState, Peer, Priority, Receipt, StoredObject
 from gateway.operator import facts
-from gateway.spool import CommitmentRow, DeliveryStory, HistoryEvent, SpoolSummary, StepRow
+from gateway.operator.advice import Advice, advise_held
+from gateway.operator.queue_facts import HeldGroupFacts
+from gateway.spool import CommitmentRow, DeliveryStory, HeldGroup, HistoryEvent, SpoolSummary, StepRow
 
 _WAITING = (DeliveryState.QUEUED, DeliveryState.SENDING)
 _DELIVERED = (DeliveryState.ACCEPTED, DeliveryState.CONFIRMED)
@@ -71,7 +73,7 @@ def spool(summary: SpoolSummary) -> facts.SpoolFacts:
     )
 
 
-def delivery(known: Delivery, thing: StoredObject) -> facts.DeliveryFacts:
+def delivery(known: Delivery, thing: StoredObject, cause: str = "") -> facts.DeliveryFacts:
     """Return one line of a listing."""
     return facts.DeliveryFacts(
         number=known.number,
@@ -87,22 +89,34 @@ def delivery(known: Delivery, thing: StoredObject) -> facts.DeliveryFacts:
         attempts=known.attempts,
         not_before=known.not_before or None,
         reason=known.reason,
+        cause=cause,
     )
 
 
-def story(told: DeliveryStory, advice: str) -> facts.Story:
+def story(told: DeliveryStory, advice: Advice) -> facts.Story:
     """Return everything about one delivery and its object."""
     thing = told.object
     number = told.delivery.number
     others = tuple(delivery(other, thing) for other in told.deliveries if other.number != number)
     return facts.Story(
-        delivery=delivery(told.delivery, thing),
+        delivery=delivery(told.delivery, thing, told.cause),
         object=_object(thing),
         others=others,
         receipts=tuple(_receipt(receipt, thing) for of, receipt in told.receipts if of == number),
         history=tuple(_event(event) for event in told.history if event.delivery in (0, number)),
-        next_step=advice,
+        next_step=advice.words,
+        next_step_code=advice.code,
+        bytes_kept=told.bytes_kept,
+        commitment=_commitment_of(told),
     )
+
+
+def _commitment_of(told: DeliveryStory) -> facts.CommitmentOfDelivery:
+    if told.delivery.state is DeliveryState.CONFIRMED:
+        return "confirmed"
+    if told.delivery.state is not DeliveryState.ACCEPTED:
+        return "not-asked"
+    return cast(facts.CommitmentOfDelivery, told.commitment)
 
 
 def _object(thing: StoredObject) -> facts.ObjectFacts:
@@ -138,7 +152,15 @@ def _receipt(receipt: Receipt, thing: StoredObject) -> facts.ReceiptFacts:
 
 
 def _event(event: HistoryEvent) -> facts.EventFacts:
-    return facts.EventFacts(at=event.at, what=event.what, words=event.detail, who=event.who)
+    return facts.EventFacts(
+        at=event.at,
+        what=event.what,
+        words=event.detail,
+        who=event.who,
+        cause=event.cause,
+        status="" if event.status is None else f"0x{event.status:04X}",
+        said=event.said,
+    )
 
 
 def commitment(row: CommitmentRow) -> facts.CommitmentFacts:
@@ -185,4 +207,22 @@ def step(row: StepRow) -> facts.StepFacts:
         who=row.who,
         received_at=row.received_at,
         updated_at=row.updated_at,
+    )
+
+
+def held_group(group: HeldGroup) -> HeldGroupFacts:
+    """Return what is held at one destination for one cause."""
+    advice = advise_held(group.cause, group.examples[0])
+    return HeldGroupFacts(
+        destination=group.destination,
+        cause=group.cause,
+        count=group.total.count,
+        count_exact=group.total.exact,
+        bytes=group.bytes,
+        oldest_at=group.oldest,
+        words=group.words,
+        examples=group.examples,
+        newest=group.newest,
+        next_step=advice.words,
+        next_step_code=advice.code,
     )

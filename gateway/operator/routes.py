@@ -13,6 +13,9 @@ from gateway.operator import facts
 
 MAX_PAGE = 1000
 DEFAULT_PAGE = 100
+MAX_COUNT = 100_000
+MAX_TIME = 2**40  # seconds since the epoch: far beyond any clock
+MAX_SEARCH = 128  # characters
 MAX_NUMBER = 2**63 - 1  # what the journal can count to
 
 JSON_LINES = "application/x-ndjson"
@@ -53,23 +56,38 @@ class Route:
 _DELIVERY = Parameter("number", "delivery number", "number")
 _DESTINATION = Parameter("name", "name of the destination, as in the configuration", "name")
 _PEER = Parameter("name", "name of the peer, as in the configuration", "name")
+_LIMIT = Parameter(
+    "limit", f"how many at most ({DEFAULT_PAGE} unless given)", "number", "query", maximum=MAX_PAGE
+)
+_AFTER = Parameter(
+    "after", "only deliveries beyond this number (see DeliveryPage)", "number", "query", minimum=0
+)
+_ORDERS = ("oldest", "newest")
 _FILTERS = (
     Parameter("state", "only deliveries in this state", "choice", "query", choices=get_args(facts.State)),
     Parameter("destination", "only deliveries to this destination", "name", "query"),
+    Parameter("priority", "only of this priority", "choice", "query", choices=get_args(facts.PriorityName)),
+    Parameter("sop_class", "only of this SOP class, by name or UID", "name", "query", max_length=128),
+    Parameter("calling_ae", "only from this AE title", "name", "query", max_length=16),
+    Parameter("cause", "only held for this cause, a stable word", "name", "query"),
+    Parameter("received_from", "received at this time or later", "number", "query", MAX_TIME, 0),
+    Parameter("received_before", "received before this time", "number", "query", MAX_TIME, 0),
+    Parameter("q", "search, as in DeliveryFilter", "name", "query", max_length=MAX_SEARCH),
+    Parameter("up_to", "only deliveries up to this number", "number", "query"),
     Parameter(
-        "after",
-        "only deliveries beyond this number (the `next` of the page before)",
-        "number",
+        "order",
+        "the oldest first (unless given), or the newest",
+        "choice",
         "query",
-        minimum=0,
+        choices=("oldest", "newest"),
     ),
-    Parameter(
-        "limit", f"how many at most ({DEFAULT_PAGE} unless given)", "number", "query", maximum=MAX_PAGE
-    ),
+    _AFTER,
+    Parameter("before", "only deliveries below this number (see DeliveryPage)", "number", "query"),
+    _LIMIT,
+    Parameter("count", "count those that match, up to so many", "number", "query", MAX_COUNT, 0),
 )
 
 _STEP = Parameter("number", "number of the message", "number")
-_LIMIT = _FILTERS[-1]
 _BEFORE = Parameter(
     "before", "only transactions below this number (the `next` of the page before)", "number", "query"
 )
@@ -93,7 +111,7 @@ _STEP_FILTERS = (
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/status", "status", "The whole gateway on one page.",
           facts.Status),
-    Route("GET", "/v1/deliveries", "deliveries", "Deliveries by ascending number.",
+    Route("GET", "/v1/deliveries", "deliveries", "A page of deliveries, by their numbers.",
           facts.DeliveryPage, _FILTERS, errors=(404,)),
     Route("POST", "/v1/deliveries/retry-held", "retry_held", "Put held deliveries back into the queue.",
           facts.Retried, body=facts.HeldFilter, body_optional=True, errors=(404,)),

@@ -42,6 +42,8 @@ MAX_PAGE = 1001
 WAITS = {QUEUED: (WAIT_NONE, WAIT_DUE), ACCEPTED: (WAIT_NONE, WAIT_PUT_OFF, WAIT_ASKED)}
 """What `waiting` can be in these states; it is WAIT_NONE in all others."""
 
+_COMMITMENT = {WAIT_ASKED: "asked", WAIT_PUT_OFF: "put-off"}
+
 
 def destination_names(db: sqlite3.Connection) -> dict[int, str]:
     """Return the names of the destinations by number."""
@@ -207,6 +209,7 @@ def show(db: sqlite3.Connection, number: int) -> DeliveryStory:
             (row.object.number,),
         )
     )
+    (waiting,) = db.execute("SELECT waiting FROM deliveries WHERE number = ?", (number,)).fetchone()
     return DeliveryStory(
         delivery=row.delivery,
         cause=row.cause,
@@ -215,6 +218,7 @@ def show(db: sqlite3.Connection, number: int) -> DeliveryStory:
         deliveries=deliveries,
         receipts=receipts,
         history=history,
+        commitment=_COMMITMENT.get(waiting, "not-asked"),
     )
 
 

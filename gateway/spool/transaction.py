@@ -17,7 +17,7 @@ from gateway.spool.values import NO_ANSWER, Answer, SpoolLimits
 MAX_REASON = 500
 """Characters of a reason that are kept; peers and people can be wordy."""
 
-MAX_WHO = 64
+MAX_WHO = 160
 """Characters of an operator's name that are kept."""
 
 _LEFT = frozenset(

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.delivery.classification import POLICY, Cause, Remedy
 from gateway.model import Delivery, DeliveryState, Priority
-from gateway.operator.advice import next_step
+from gateway.operator.advice import Advice, advise
 from gateway.spool import values
 
 HELD_CAUSES = [
@@ -18,6 +18,10 @@ HELD_CAUSES = [
 
 def delivery(state: DeliveryState) -> Delivery:
     return Delivery(7, 7, "oncology", Priority.RECORD, state, 0, 0.0, "", 0.0)
+
+
+def next_step(of: Delivery, cause: str, *, link: str | None, paused: bool) -> str:
+    return advise(of, cause, link=link, paused=paused).words
 
 
 @pytest.mark.parametrize("cause", HELD_CAUSES)
@@ -48,3 +52,12 @@ def test_a_destination_that_is_gone_comes_first() -> None:
 
 def test_causes_are_known_words() -> None:
     assert set(Cause) & {values.CAUSE_CONFLICT} == {Cause.CONFLICT}
+
+
+@pytest.mark.parametrize("cause", HELD_CAUSES)
+def test_a_cause_is_in_the_code(cause: str) -> None:
+    assert advise(delivery(DeliveryState.HELD), cause, link="online", paused=False).code == f"held-{cause}"
+    strange = advise(delivery(DeliveryState.HELD), "<b>", link="online", paused=False)
+    assert strange.code == "held-otherwise"
+    arrived = advise(delivery(DeliveryState.ACCEPTED), "", link="online", paused=False)
+    assert arrived == Advice("arrived", "Nothing to do: it has arrived.")

@@ -20,7 +20,8 @@ from gateway.errors import DeliveryFailure, PermanentFailure, SpoolFailure
 from gateway.model import AETitle, Instance, Origin, Peer, Priority, Receipt
 from gateway.notices import DeliverySettled, Notice, Notices
 from gateway.operator import codec
-from gateway.operator.control import Busy, NoSuchStep, NotFound, NotPossible, StepNotPossible
+from gateway.operator.control import Busy, Cut, NoSuchStep, NotFound, NotPossible, StepNotPossible
+from gateway.operator.facts import DeliveryFilter
 from gateway.operator.gateway_control import ControlLimits, GatewayControl, Identity
 from gateway.operator.routes import MAX_PAGE
 from gateway.spool import (
@@ -34,6 +35,7 @@ from gateway.spool import (
     steps,
 )
 from gateway.spool.step_values import StepKind
+from gateway.spool.transaction import MAX_WHO
 
 NOW = 1_700_000_000.0
 RECORD = "1.2.840.10008.5.1.4.1.1.481.4"
@@ -171,23 +173,23 @@ async def test_pages_follow_each_other_without_a_gap(bench: Bench) -> None:
     seen: list[int] = []
     after: int | None = None
     while True:
-        page = await bench.control.deliveries(state="queued", destination="oncology", after=after, limit=2)
+        page = await bench.control.deliveries(
+            DeliveryFilter(state="queued", destination="oncology"), Cut(after=after, limit=2)
+        )
         seen += [row.number for row in page.deliveries]
         after = page.next
         if after is None:
             break
     assert seen == sorted(set(seen))
     assert len(seen) == 5
-    assert (
-        await bench.control.deliveries(state="held", destination=None, after=None, limit=2)
-    ).deliveries == ()
+    assert (await bench.control.deliveries(DeliveryFilter(state="held"), Cut(limit=2))).deliveries == ()
     with pytest.raises(NotFound):
-        await bench.control.deliveries(state=None, destination="nobody", after=None, limit=2)
+        await bench.control.deliveries(DeliveryFilter(destination="nobody"), Cut(limit=2))
 
 
 async def test_actions_move_a_delivery_and_keep_who_did_it(bench: Bench) -> None:
     await bench.store()
-    (row,) = (await bench.control.deliveries(state=None, destination=None, after=None, limit=2)).deliveries
+    (row,) = (await bench.control.deliveries(DeliveryFilter(), Cut(limit=2))).deliveries
     held = await bench.control.act(row.number, "hold", reason="physics first", who=WHO)
     assert (held.state, held.reason) == ("held", "physics first")
     assert (await bench.control.status()).level == "attention"
@@ -206,7 +208,7 @@ async def test_actions_move_a_delivery_and_keep_who_did_it(bench: Bench) -> None
 async def test_the_name_of_an_operator_is_bounded(bench: Bench) -> None:
     await bench.store()
     await bench.control.act(1, "hold", reason="r", who="x" * 1000)
-    assert len((await bench.control.story(1)).history[-1].who) == 64
+    assert len((await bench.control.story(1)).history[-1].who) == MAX_WHO
 
 
 async def test_what_is_not_there_is_not_found(bench: Bench) -> None:
@@ -225,7 +227,7 @@ async def test_what_is_not_there_is_not_found(bench: Bench) -> None:
 async def test_a_refused_object_is_held_with_advice_and_can_be_tried_again(bench: Bench) -> None:
     await bench.store()
     await bench.deliver(1)
-    (row,) = (await bench.control.deliveries(state="held", destination=None, after=None, limit=2)).deliveries
+    (row,) = (await bench.control.deliveries(DeliveryFilter(state="held"), Cut(limit=2))).deliveries
     story = await bench.control.story(row.number)
     assert f"queue retry {row.number}" in story.next_step
     assert "refused by the test" in story.delivery.reason
@@ -289,7 +291,7 @@ async def test_objects_for_a_name_that_left_the_configuration_are_not_forgotten(
     status = await bench.control.status()
     assert status.level == "attention"
     assert "1 object for former cannot leave" in status.headline
-    page = await bench.control.deliveries(state=None, destination="former", after=None, limit=5)
+    page = await bench.control.deliveries(DeliveryFilter(destination="former"), Cut(limit=5))
     assert "back into the configuration" in (await bench.control.story(page.deliveries[0].number)).next_step
 
 
@@ -308,7 +310,7 @@ async def test_echoes_are_bounded(bench: Bench) -> None:
 async def test_nothing_that_is_shown_names_the_patient(bench: Bench) -> None:
     await bench.store("oncology", "archive")
     await bench.deliver(2)
-    page = await bench.control.deliveries(state=None, destination=None, after=None, limit=10)
+    page = await bench.control.deliveries(DeliveryFilter(), Cut(limit=10))
     shown = repr(
         [codec.encode(fact) for fact in (await bench.control.status(), page, await bench.control.story(1))]
     )

@@ -16,6 +16,7 @@ from gateway.model import (
     TlsMaterial,
 )
 from gateway.operator import codec, presenting
+from gateway.operator.advice import Advice
 from gateway.spool import DeliveryStory, HistoryEvent, SpoolSummary, SummaryCell
 
 UID = "1.2.826.0.1.3680043.8.498.1"
@@ -87,7 +88,7 @@ def test_a_story_belongs_to_one_delivery() -> None:
         (HistoryEvent(1.0, 0, "received-again", ""), HistoryEvent(2.0, 9, "retried", "", "anna"),
          HistoryEvent(3.0, 10, "held", "not ours")),
     )  # fmt: skip
-    story = presenting.story(told, "wait")
+    story = presenting.story(told, Advice("on-its-way", "wait"))
     assert [one.number for one in story.others] == [10]
     assert [event.what for event in story.history] == ["received-again", "retried"]
     assert story.history[1].who == "anna"

@@ -9,6 +9,7 @@ from gateway.notices import Notices
 from gateway.operator import facts
 from gateway.operator.control import (
     Action,
+    Cut,
     ExportStream,
     NoSuchStep,
     NotAnObject,
@@ -100,17 +101,17 @@ class FakeControl:
             self.totals, self.step_totals,
         )  # fmt: skip
 
-    async def deliveries(
-        self, *, state: facts.State | None, destination: str | None, after: int | None, limit: int
-    ) -> facts.DeliveryPage:
-        self._check_destination(destination)
-        rows = [
-            r for r in self.rows
-            if (state is None or r.state == state) and (destination is None or r.destination == destination)
-            and r.number > (after or 0)
-        ]  # fmt: skip
-        more = len(rows) > limit
-        return facts.DeliveryPage(tuple(rows[:limit]), rows[limit - 1].number if more else None)
+    async def deliveries(self, wanted: facts.DeliveryFilter, cut: Cut) -> facts.DeliveryPage:
+        self._check_destination(wanted.destination)
+        given = {name: getattr(wanted, name) for name in ("state", "destination", "priority", "cause")}
+        rows = [r for r in self.rows if all(v in (None, getattr(r, name)) for name, v in given.items())]
+        total = len(rows) if cut.count else None
+        rows = [r for r in rows if (cut.after or 0) < r.number < (cut.before or 2**63)]
+        rows = rows[::-1] if cut.newest else rows
+        more = len(rows) > cut.limit
+        return facts.DeliveryPage(
+            tuple(rows[: cut.limit]), rows[cut.limit - 1].number if more else None, total=total
+        )
 
     async def story(self, number: int) -> facts.Story:
         row = self._row(number)

@@ -14,13 +14,17 @@ from gateway.operator.sections.configuration import ConfigurationSection
 from gateway.operator.sections.logs import LogsSection
 from gateway.operator.sections.path_test import PathTestSection
 from gateway.operator.sections.peers import PeersSection
+from gateway.operator.sections.queue import QueueSection
+from gateway.operator.sections.records import RecordsSection
 
 SECTIONS: tuple[type[Section], ...] = (
     AuditSection,
     ConfigurationSection,
     LogsSection,
-    PeersSection,
     PathTestSection,
+    PeersSection,
+    QueueSection,
+    RecordsSection,
 )
 
 ALL_ROUTES: tuple[Route, ...] = (*ROUTES, *(route for section in SECTIONS for route in section.routes))
