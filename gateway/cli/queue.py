@@ -51,27 +51,41 @@ def command() -> None:
 @click.option("--state", type=click.Choice(get_args(facts.State)), help="Only deliveries in this state.")
 @click.option("--destination", metavar="NAME", help="Only deliveries to this destination.")
 @click.option(
+    "--priority", type=click.Choice(get_args(facts.PriorityName)), help="Only deliveries of this priority."
+)
+@click.option("--sop-class", metavar="CLASS", help="Only objects of this SOP class, by name or UID.")
+@click.option("--calling-ae", metavar="TITLE", help="Only what this AE title has sent.")
+@click.option("--cause", metavar="WORD", help="Only what is held for this cause, such as conflict.")
+@click.option(
+    "--search",
+    "q",
+    metavar="TEXT",
+    help="Number of the delivery or its object, SOP Instance UID, or how the AE title or SOP class begins.",
+)
+@click.option("--newest", is_flag=True, help="The newest first.")
+@click.option(
     "--after", type=click.IntRange(min=0), metavar="NUMBER", help="Only deliveries beyond this number."
+)
+@click.option(
+    "--before", type=click.IntRange(min=1), metavar="NUMBER", help="Only deliveries below this number."
 )
 @limit_option
 def list_(
-    socket: Path | None,
-    config: Path | None,
-    as_json: bool,
-    state: str | None,
-    destination: str | None,
-    after: int | None,
-    limit: int,
+    socket: Path | None, config: Path | None, as_json: bool, newest: bool, **filters: str | int | None
 ) -> None:
     """List deliveries by number, a page at a time."""
+    if filters["after"] is not None and filters["before"] is not None:
+        raise click.UsageError("--after or --before, not both")
     with connect(socket, config) as client:
-        data = client.deliveries(state=state, destination=destination, after=after, limit=limit)
+        data = client.deliveries(**filters, order="newest" if newest else None)
     if as_json:
         print_json(data)
         return
     page = codec.decode(facts.DeliveryPage, data)
     if not page.deliveries:
-        say("Nothing to list.")
+        say("Nothing to list." if page.next is None else "Nothing so far.")
+        if page.next is not None:
+            _there_are_more(newest, page.next)
         return
     columns = [
         Column("number", right=True),
@@ -87,7 +101,11 @@ def list_(
     ]
     table(columns, [_row(delivery) for delivery in page.deliveries])
     if page.next is not None:
-        hint(f"There are more: dicom-gateway queue list --after {page.next}")
+        _there_are_more(newest, page.next)
+
+
+def _there_are_more(newest: bool, following: int) -> None:
+    hint(f"There are more: the same with --{'before' if newest else 'after'} {following}")
 
 
 def _row(delivery: facts.DeliveryFacts) -> list[Cell | str]:

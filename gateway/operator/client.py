@@ -63,7 +63,7 @@ class OperatorClient:
         return self._ask("GET", "/v1/status")
 
     def deliveries(self, **filters: str | int | None) -> codec.Json:
-        """Return the JSON of facts.DeliveryPage. Filters: state, destination, after, limit."""
+        """Return the JSON of facts.DeliveryPage. Filters: those of GET /v1/deliveries."""
         return self._ask("GET", "/v1/deliveries" + _query(filters))
 
     def story(self, number: int) -> codec.Json:

@@ -20,7 +20,17 @@ def test_list_shows_what_waits_and_how_to_go_on(run: Run) -> None:
     assert [row.split()[0] for row in rows] == ["1", "2"]
     assert "RT Beams Treatment Record Storage" in rows[0]
     assert "20.5 kB" in rows[0]
-    assert "queue list --after 2" in result.stderr
+    assert "the same with --after 2" in result.stderr
+    newest = run("queue", "list", "--limit", "2", "--newest")
+    assert [row.split()[0] for row in newest.stdout.splitlines()[1:]] == ["3", "2"]
+    assert "the same with --before 2" in newest.stderr
+
+
+def test_list_is_narrowed(run: Run) -> None:
+    assert "Nothing to list." in run("queue", "list", "--priority", "bulk").stdout
+    assert "RT Beams" in run("queue", "list", "--priority", "record", "--calling-ae", "LINAC1").stdout
+    both = run("queue", "list", "--after", "1", "--before", "3")
+    assert "--after or --before, not both" in both.stderr
     assert run("queue", "list", "--after", "3").stdout == "Nothing to list.\n"
 
 
