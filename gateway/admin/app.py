@@ -5,11 +5,16 @@ errors -> bodies -> access (who is there, may they, is the form ours) -> a page'
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from aiohttp import web
 
 from gateway.admin.access_port import Access
+from gateway.admin.alerts.eyes import GatewayEyes
+from gateway.admin.alerts.service import Alerts
+from gateway.admin.alerts.speaker import CatalogueSpeaker
 from gateway.admin.bodies import bodies
 from gateway.admin.errors import errors
 from gateway.admin.gateway_client import GatewayClient
@@ -32,15 +37,22 @@ def build(
     *,
     pages: Sequence[Page] = PAGES,
     pace: LivePace | None = None,
+    watch: bool = True,
 ) -> web.Application:
-    """Return the page as an application. Whoever runs it closes `gateway` and `access` afterwards."""
+    """Return the page as an application. Whoever runs it closes `gateway` and `access` afterwards.
+
+    With `watch`, the gateway is looked at for alerts as long as the application runs.
+    """
     statics = Statics()
+    languages = Languages()
+    live = Live(gateway, pace or LivePace(max_browsers=settings.max_browsers))
     services = Services(
         settings=settings,
         gateway=gateway,
         access=access,
-        live=Live(gateway, pace or LivePace(max_browsers=settings.max_browsers)),
-        languages=Languages(),
+        live=live,
+        alerts=_alerts(settings, gateway, languages, live),
+        languages=languages,
         statics=statics,
         templates=Templates(statics.url),
         pages=(*pages, *access.pages),
@@ -50,6 +62,7 @@ def build(
     app[PLACES] = {}
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(_end_streams)
+    app.cleanup_ctx.append(_watching if watch else _not_watching)
     for page in services.pages:
         _add(app, page)
     # Not behind access: the page that asks who is there has to look like something.
@@ -80,6 +93,33 @@ def _handler(
         return await handler(Visit(request))
 
     return handle
+
+
+def _alerts(settings: AdminSettings, gateway: GatewayClient, languages: Languages, live: Live) -> Alerts:
+    lang = settings.language or "en"
+    return Alerts(
+        settings.alerts,
+        settings.state_dir,
+        GatewayEyes(gateway),
+        gateway=settings.gateway_name,
+        speaker=CatalogueSpeaker(lang, languages.catalogue(lang)),
+        changed=lambda: live.poke("alerts"),
+    )
+
+
+async def _watching(app: web.Application) -> AsyncIterator[None]:
+    alerts = app[SERVICES].alerts
+    task = asyncio.create_task(alerts.run(), name="alerts")
+    yield
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    await alerts.close()
+
+
+async def _not_watching(app: web.Application) -> AsyncIterator[None]:
+    yield
+    await app[SERVICES].alerts.close()
 
 
 async def _end_streams(app: web.Application) -> None:

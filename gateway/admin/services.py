@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.admin.access_port import Access
+from gateway.admin.alerts.service import Alerts
 from gateway.admin.gateway_client import GatewayClient
 from gateway.admin.language import Languages
 from gateway.admin.live import Live
@@ -22,6 +23,7 @@ class Services:
     gateway: GatewayClient  # speaks in nobody's name; a page uses Visit.gateway
     access: Access
     live: Live
+    alerts: Alerts
     languages: Languages
     statics: Statics
     templates: Templates

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.config import Config
+from gateway.config.alerting import Alerts
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class AdminSettings:
     max_per_address: int = 24
     max_browsers: int = 16  # that are told what happens, as it happens
     answer_timeout: float = 120.0  # for the gateway to answer
+    alerts: Alerts = field(default_factory=Alerts)
 
 
 def admin_settings(config: Config, config_file: Path) -> AdminSettings:
@@ -53,4 +55,5 @@ def admin_settings(config: Config, config_file: Path) -> AdminSettings:
         max_connections=admin.max_connections,
         max_per_address=admin.max_per_address,
         max_browsers=admin.max_browsers,
+        alerts=config.alerts,
     )

@@ -281,7 +281,7 @@ async def site(
         gateway = GatewayClient(path)
         stack.push_async_callback(gateway.close)
         access = TestAccess(role, access_pages)
-        app = build(replace(plain, **settings), gateway, access, pages=pages)
+        app = build(replace(plain, **settings), gateway, access, pages=pages, watch=False)
         client: TestClient[Any, Any] = TestClient(TestServer(app))
         await client.start_server()
         stack.push_async_callback(client.close)

@@ -8,6 +8,8 @@
     watcher.py     looks at the gateway every few seconds, and feeds the rest
     outbox.py      tells the channels; what cannot be told waits until the line is back
     channels/      e-mail, webhook, syslog, SNMP trap: one file each
+    eyes.py        what the watcher sees, through the operator API
+    service.py     all of it together, for the page
 
 They live in the page's process: when the gateway itself stops answering, somebody has to say so.
 """

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.admin.alerts.channels import Channel, NotTold
-from gateway.admin.alerts.message import Message
 from gateway.admin.alerts.store import AlertStore, ChannelRecord
 
 _log = logging.getLogger(__name__)
@@ -62,10 +61,6 @@ class Outbox:
     async def record(self, channel: Channel) -> ChannelRecord:
         """Return how `channel` has fared."""
         return await asyncio.to_thread(self._store.record, channel.name)
-
-    async def try_now(self, channel: Channel, message: Message) -> None:
-        """Hand `message` to `channel` at once, past the queue: a person is waiting. Raises NotTold."""
-        await channel.tell(message)
 
     async def run(self) -> None:
         """Carry messages until cancelled."""

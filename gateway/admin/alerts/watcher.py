@@ -74,7 +74,10 @@ class Watcher:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except Exception:  # noqa: BLE001 - logged with its traceback; one bad look must not end the alerts
+                _log.exception("looking for alerts failed; it is tried again")
             await asyncio.sleep(self._every)
 
     async def look(self) -> None:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from gateway.admin.page import Page
-from gateway.admin.pages import front
+from gateway.admin.pages import alerts, front
 
-PAGES: tuple[Page, ...] = (front.PAGE,)
+PAGES: tuple[Page, ...] = (front.PAGE, alerts.PAGE)
