@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
+from gateway.traffic import OpenAssociation
+
 _log = logging.getLogger(__name__)
 
 RefusalKind = Literal["", "allow-list", "limit", "tls"]
@@ -366,6 +368,8 @@ class Notices:
 
     def __init__(self) -> None:
         self._subscribers: list[Callable[[Notice], None]] = []
+        self.open_associations: dict[str, OpenAssociation] = {}
+        """By ID; each is still there while its AssociationClosed is published."""
 
     def subscribe(self, subscriber: Callable[[Notice], None]) -> Callable[[], None]:
         """Call `subscriber` for every notice from now on; the returned function ends that."""

@@ -23,6 +23,9 @@ from dataclasses import dataclass
 OnChange = Callable[[str, bool, str], None]
 """Told the peer's name, whether it is up, and why it is not (empty when it is), each time that changes."""
 
+OnMeasured = Callable[[str, float], None]
+"""Told the peer's name and the seconds of a round trip, each time that one was measured."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReachabilityLimits:
@@ -69,6 +72,7 @@ class Reachability:
         *,
         rng: random.Random | None = None,
         on_change: OnChange | None = None,
+        on_measured: OnMeasured | None = None,
     ) -> None:
         """`on_change` is called within `succeeded` and `failed`, after the state changed."""
         self.peer = peer
@@ -78,10 +82,16 @@ class Reachability:
         self._limits = limits or ReachabilityLimits()
         self._rng = rng or random.SystemRandom()
         self._on_change = on_change
+        self._on_measured = on_measured
         self._words = ""
         self._failures = 0
         self._until = 0.0  # DOWN: the retry moment; TRIAL: when the trial's time is over
         self._worked_at: float | None = None
+
+    @property
+    def words(self) -> str:
+        """Why it is down; empty when it is not."""
+        return self._words
 
     @property
     def rtt_bound(self) -> float | None:
@@ -148,6 +158,8 @@ class Reachability:
         else:
             self.rtt_variation += (abs(self.rtt - sample) - self.rtt_variation) / 4
             self.rtt += (sample - self.rtt) / 8
+        if self._on_measured is not None:
+            self._on_measured(self.peer, sample)
 
     def _become(self, state: Reach, words: str) -> None:
         before, self.state, self._words = self.state, state, words
@@ -165,12 +177,15 @@ class Reachabilities:
         self._rng = rng
         self._peers: dict[str, Reachability] = {}  # bounded: the names come from the configuration
         self._subscribers: dict[object, OnChange] = {}
+        self._measuring: dict[object, OnMeasured] = {}
 
     def of(self, peer: str) -> Reachability:
         """Return what is known of `peer`; always the same object."""
         found = self._peers.get(peer)
         if found is None:
-            found = Reachability(peer, self._limits, rng=self._rng, on_change=self._tell)
+            found = Reachability(
+                peer, self._limits, rng=self._rng, on_change=self._tell, on_measured=self._tell_measured
+            )
             self._peers[peer] = found
         return found
 
@@ -191,6 +206,20 @@ class Reachabilities:
             self._subscribers.pop(key, None)
 
         return forget
+
+    def subscribe_measured(self, callback: OnMeasured) -> Callable[[], None]:
+        """Call `callback(peer, seconds)` on every measured round trip, under the rules of `subscribe`."""
+        key = object()
+        self._measuring[key] = callback
+
+        def forget() -> None:
+            self._measuring.pop(key, None)
+
+        return forget
+
+    def _tell_measured(self, peer: str, seconds: float) -> None:
+        for callback in tuple(self._measuring.values()):
+            callback(peer, seconds)
 
     def _tell(self, peer: str, up: bool, reason: str) -> None:
         for callback in tuple(self._subscribers.values()):

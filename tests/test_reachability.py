@@ -258,3 +258,23 @@ def test_workers_ask_for_leave_and_tell_how_it_went() -> None:
     leave.tell("oncology", None)
     assert leave.ask("oncology") is None
     assert all_peers.of("oncology").state is Reach.UP
+
+
+def test_whoever_wants_to_know_is_told_each_round_trip() -> None:
+    peers = Reachabilities()
+    heard: list[tuple[str, float]] = []
+    forget = peers.subscribe_measured(lambda peer, seconds: heard.append((peer, seconds)))
+    peers.of("oncology").measured(0.6)
+    peers.of("oncology").measured(float("nan"))  # no round trip
+    forget()
+    peers.of("oncology").measured(0.7)
+    assert heard == [("oncology", 0.6)]
+
+
+def test_says_why_it_is_down_for_as_long_as_it_is() -> None:
+    peer = Reachabilities().of("oncology")
+    assert peer.words == ""
+    peer.failed(1.0, "no route")
+    assert peer.words == "no route"
+    peer.succeeded(2.0)
+    assert peer.words == ""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.association.stream import Expired, Stream, StreamLimits
+from gateway.association.tcp_info import measured
 from gateway.association.tls import words_for
 from gateway.dicom.command import Command
 from gateway.dicom.dimse import MessageReader, fragments
@@ -31,6 +32,7 @@ from gateway.dicom.state_table import Role
 from gateway.dicom.status import Category, category
 from gateway.dicom.upper_layer import UpperLayer
 from gateway.notices import AssociationClosed, AssociationNegotiated, AssociationOpened, Notice, Notices
+from gateway.traffic import Traffic
 
 RELEASED = "released"
 ABORTED = "aborted"
@@ -87,6 +89,7 @@ class Association(ABC):
         self._loop = asyncio.get_running_loop()
         self._opened_at: float | None = None
         self._ended: Closed | None = None
+        self._last_traffic: Traffic | None = None
         self._closed: asyncio.Future[Closed] = self._loop.create_future()
         self._streaming: set[int] = set()  # contexts on which a message is sent piece by piece at present
         self._in_line: deque[tuple[int, Command, bytes]] = deque()  # whole messages that wait for those
@@ -122,6 +125,13 @@ class Association(ABC):
     def traffic(self) -> tuple[int, int]:
         """Bytes received and sent so far."""
         return self.stream.bytes_in, self.stream.bytes_out
+
+    def measure(self) -> Traffic:
+        """Return what it has carried so far; once it has begun to end, what it carried until then."""
+        tcp = self.stream.tcp_info()
+        if tcp is None and self._last_traffic is not None:
+            return self._last_traffic
+        return measured(self.stream.bytes_in, self.stream.bytes_out, tcp)
 
     async def wait_closed(self) -> Closed:
         """Wait until the transport is gone and every operation has come to its end."""
@@ -175,6 +185,7 @@ class Association(ABC):
     def _end(self, outcome: str, reason: str) -> None:
         """Note how the association ended; the first cause is the one that counts."""
         if self._ended is None:
+            self._last_traffic = self.measure()
             self._ended = Closed(outcome, reason)
             self._on_ending()
             self.stream.wake_writers()
@@ -205,6 +216,7 @@ class Association(ABC):
                     seconds=self.seconds,
                 )
             )
+            self._notices.open_associations.pop(self.id, None)
         self._closed.set_result(ended)
 
     # --- opening -------------------------------------------------------------------------------------
@@ -221,6 +233,7 @@ class Association(ABC):
         self.peer_max_pdu = peer_max_pdu
         self.async_window = answer.async_window or (1, 1)
         self._opened_at = self._loop.time()
+        self._notices.open_associations[self.id] = self
         self._notices.publish(
             AssociationNegotiated(
                 association=self.id,

@@ -11,6 +11,8 @@ import struct
 import sys
 from dataclasses import dataclass
 
+from gateway.traffic import Traffic
+
 _LENGTH = 216  # up to tcpi_bytes_retrans (Linux 4.19)
 _UNACKED = 24
 _LAST_ACK_RECEIVED = 56
@@ -67,3 +69,20 @@ def _number(info: bytes, form: str, at: int) -> int | None:
         return None
     value: int = struct.unpack_from(form, info, at)[0]
     return value
+
+
+def measured(bytes_in: int, bytes_out: int, tcp: TcpInfo | None) -> Traffic:
+    """Return what a connection has carried: its PDUs' bytes, and what the kernel knows."""
+    if tcp is None:
+        return Traffic(bytes_in, bytes_out)
+    return Traffic(
+        bytes_in=bytes_in,
+        bytes_out=bytes_out,
+        tcp_in=tcp.bytes_received,
+        tcp_out=tcp.bytes_sent,
+        segments_in=tcp.segments_in,
+        segments_out=tcp.segments_out,
+        retransmitted=tcp.retransmitted,
+        round_trip=tcp.round_trip,
+        unacknowledged=tcp.last_ack if tcp.unacknowledged else 0.0,
+    )
