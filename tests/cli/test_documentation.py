@@ -86,6 +86,7 @@ def test_every_key_of_the_facts_is_on_the_page() -> None:
         facts.Waiting,
         facts.Reason,
         facts.HeldFilter,
+        facts.DeliveryFilter,
         facts.ProblemDetails,
     }
     of_the_api_only |= {facts.AssociationFacts, facts.Associations}
