@@ -1,6 +1,6 @@
 """Builds the page: the only file here that puts things together.
 
-errors -> bodies -> access (who is there, may they, is the form ours) -> a page's handler with its Visit
+doorkeeper -> errors -> bodies -> access (who is there, may they, is the form ours) -> a page's handler
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from gateway.admin.alerts.eyes import GatewayEyes
 from gateway.admin.alerts.service import Alerts
 from gateway.admin.alerts.speaker import CatalogueSpeaker
 from gateway.admin.bodies import bodies
+from gateway.admin.door import doorkeeper
 from gateway.admin.errors import errors
 from gateway.admin.gateway_client import GatewayClient
 from gateway.admin.headers import add_headers
@@ -57,7 +58,9 @@ def build(
         templates=Templates(statics.url),
         pages=(*pages, *access.pages),
     )
-    app = web.Application(middlewares=[errors, bodies, access.middleware], client_max_size=MAX_FORM)
+    app = web.Application(
+        middlewares=[doorkeeper, errors, bodies, access.middleware], client_max_size=MAX_FORM
+    )
     app[SERVICES] = services
     app[PLACES] = {}
     app.on_response_prepare.append(add_headers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -98,10 +99,18 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _show(request, _UNREACHABLE)
     except ApiProblem as error:
         return _show(request, _of_gateway(error))
-    except Exception:  # noqa: BLE001 - a defect of one page is told, and the others go on
-        # The path only: what follows it may be what somebody searched for.
-        _log.exception("a page has failed: %s %s", request.method, request.path)
+    except Exception as error:  # noqa: BLE001 - a defect of one page is told, and the others go on
+        # Where it failed, and no values: what follows the path, and the error's own words, may name somebody.
+        where = "".join(traceback.format_tb(error.__traceback__))
+        kind = type(error).__name__
+        _log.error("a page has failed: %s %s: %s\n%s", request.method, _shape(request), kind, where)
         return _show(request, _DEFECT)
+
+
+def _shape(request: web.Request) -> str:
+    """Return the path as its route has it, without what somebody filled in."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else "(no such page)"
 
 
 def _of_gateway(error: ApiProblem) -> Trouble:

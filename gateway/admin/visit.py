@@ -120,7 +120,8 @@ class Visit:
         notices: list[tuple[str, str]] = []
         if self.session is not None and not self.is_fragment:
             notices, self.session.notices[:] = self.session.notices[:], []
-        body = self.services.templates.render(template, reader, {**self._about(notices), **values})
+        frame = self._about(notices)  # base.html uses this one: a page may use the names for something else
+        body = self.services.templates.render(template, reader, {**frame, **values, "frame": frame})
         response = web.Response(text=body, status=status, content_type="text/html", charset="utf-8")
         response.enable_compression()
         return response

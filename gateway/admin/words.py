@@ -15,7 +15,7 @@ from babel import Locale, dates, numbers, units
 NOTHING = "–"
 
 _SIZES = ((1e12, "terabyte"), (1e9, "gigabyte"), (1e6, "megabyte"), (1e3, "kilobyte"))
-_SPANS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+_SPANS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))  # of the SI, the same everywhere, but for days
 _LATEST = 253402300799.0  # the last second of the year 9999: beyond it there is no calendar
 
 
@@ -66,16 +66,19 @@ def span(lang: str, seconds: float | None) -> str:
         return NOTHING
     seconds = max(seconds, 0.0)
     if 0 < seconds < 0.9995:
-        return _unit(lang, seconds * 1000, "duration-millisecond", 0)
+        return f"{number(lang, seconds * 1000)}\u00a0ms"
     if seconds < 9.95:
-        return _unit(lang, seconds, "duration-second", 1)
-    left = round(seconds)
+        return f"{number(lang, seconds, 1)}\u00a0s"
+    left = round(min(seconds, 1e12))
     parts: list[str] = []
     for length, unit in _SPANS:
         count, left = divmod(left, length)
         if count:
-            parts.append(_unit(lang, count, f"duration-{unit}", 0))
-        if len(parts) == 2 or (parts and unit == "minute" and count >= 10):
+            days = unit == "d"
+            parts.append(
+                _unit(lang, count, "duration-day", 0) if days else f"{number(lang, count)}\u00a0{unit}"
+            )
+        if len(parts) == 2 or (parts and unit == "min" and count >= 10):
             break
     return " ".join(parts[:2])
 

@@ -21,6 +21,7 @@ class _Entry(NamedTuple):
 
 COMMANDS = {
     "run": _Entry("gateway.cli.run", "Run the gateway in the foreground."),
+    "admin": _Entry("gateway.cli.admin", "Serve the local admin page."),
     "check-config": _Entry(
         "gateway.cli.check_config", "Check a configuration, and name every problem in it."
     ),
