@@ -47,6 +47,7 @@ def run(config: Config, config_file: Path) -> int:
     """Serve the page until SIGTERM or Ctrl-C; return the exit code. Does not return when it starts anew."""
     setup(config.log)
     settings = admin_settings(config, config_file.absolute())
+    _make_folder(settings.state_dir)
     sock = _inherited(settings, os.environ) or _listen(settings)
     again = asyncio.run(_serve(settings, sock))
     if again:
@@ -127,6 +128,13 @@ async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LocalError(f"the page's folder {path} cannot be made: {error.strerror}") from error
 
 
 def _listen(settings: AdminSettings) -> socket.socket:

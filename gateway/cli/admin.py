@@ -7,23 +7,28 @@ from pathlib import Path
 import click
 
 
-@click.command(
-    name="admin", epilog="\b\nExample:\n  dicom-gateway admin --config /etc/dicom-gateway/gateway.toml"
+@click.group(
+    name="admin",
+    invoke_without_command=True,
+    epilog="\b\nExample:\n  dicom-gateway admin --config /etc/dicom-gateway/gateway.toml",
 )
 @click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
     envvar="DICOM_GATEWAY_CONFIG",
     help="Configuration file.",
 )
 @click.pass_context
-def command(ctx: click.Context, config: Path) -> None:
+def command(ctx: click.Context, config: Path | None) -> None:
     """Serve the local admin page in the foreground until it is told to stop (SIGTERM or Ctrl-C).
 
     The page sees the gateway only through its operator socket: it may be started before the gateway, and
     ended at any time, without touching DICOM traffic. SIGHUP makes it read its configuration anew.
     """
+    if ctx.invoked_subcommand is not None:
+        return
+    if config is None:
+        raise click.UsageError("Missing option '--config'.", ctx)
     from gateway.config.apart import load_apart
 
     # The page may not read the gateway's keys: what the configuration points at is not its to check.
