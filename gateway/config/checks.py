@@ -131,6 +131,14 @@ def _destinations(config: Config) -> Iterator[Finding]:
                 yield Finding((*here, position), "named twice")
 
 
+def _budgeted(config: Config) -> Iterator[Finding]:
+    known = [peer.name for peer in config.peers]
+    for position, name in enumerate(config.data_budget.counted or ()):
+        if name not in known:
+            here: KeyPath = ("data_budget", "counted", position)
+            yield Finding(here, "no peer has this name", ", ".join(known) or "add a [[peer]]")
+
+
 def _called_titles(config: Config) -> Iterator[Finding]:
     """Routes may share a called title when their calling titles tell them apart; the first match wins."""
     taken: dict[AETitle, list[frozenset[AETitle] | None]] = {}
@@ -267,6 +275,7 @@ _CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
     _plain_peers,
     _metrics_address,
     _destinations,
+    _budgeted,
     _called_titles,
     _loops,
     _nothing_to_do,

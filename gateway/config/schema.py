@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from gateway.config.administration import Admin
 from gateway.config.alerting import Alerts
 from gateway.config.auditing import Audit
+from gateway.config.budgeting import DataBudget
 from gateway.config.kinds import (
     HOST,
     NAME,
@@ -185,6 +186,7 @@ class Config(Section):
     log: Log = field(default_factory=Log)
     metrics: Metrics = field(default_factory=Metrics)
     audit: Audit = field(default_factory=Audit)
+    data_budget: DataBudget = field(default_factory=DataBudget)
     operator: Operator = field(default_factory=Operator)
     admin: Admin = field(default_factory=Admin)
     alerts: Alerts = field(default_factory=Alerts)

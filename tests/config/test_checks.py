@@ -48,6 +48,7 @@ def test_a_sound_configuration_has_no_findings() -> None:
     [
         ({"listener": [listener(), listener(port=1)]}, ("listener", 1, "name"), "has this name"),
         ({"peer": [peer(), peer(port=1)]}, ("peer", 1, "name"), "has this name"),
+        ({"data_budget": {"counted": ["aria"]}}, ("data_budget", "counted", 0), "no peer has this name"),
         ({"route": [route(mode="relay", mpps="queue")]}, ("route", 0, "mpps"), "nothing is queued"),
         (
             {"commitment": {"report_backoff": {"base": 20, "ceiling": 10}}},
