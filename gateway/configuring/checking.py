@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import signal
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ _log = logging.getLogger(__name__)
 TIME_LIMIT = 60.0  # seconds; a small board under load takes some five
 MAX_WAITING = 3  # checks that wait for the one under way
 _MAX_ANSWER = 2 << 20  # bytes
+_TOO_LONG = "checking took too long, and was given up: is so much in it really meant?"
 _CHILD = ("-m", "gateway.configuring.child")
 
 
@@ -75,12 +77,11 @@ class Checker:
                 raw = await _exchange(process, asked)
                 code = await process.wait()
         except TimeoutError:
-            raise NotChecked("checking took too long, and was given up") from None
+            raise NotChecked(_TOO_LONG) from None
         finally:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+            await _end(process)
+        if code == -signal.SIGXCPU:
+            raise NotChecked(_TOO_LONG)
         if code != 0 or raw is None:
             _log.error("the process that checks configurations ended with %d", code)
             raise NotChecked("the configuration could not be checked: the process that does it died")
@@ -93,17 +94,35 @@ class Checker:
 
 async def _exchange(process: asyncio.subprocess.Process, asked: bytes) -> bytes | None:
     """Write the question, read the answer; None when that is too long."""
-    told, heard = process.stdin, process.stdout
-    if told is None or heard is None:  # never: both are pipes
-        return None
-    with suppress(BrokenPipeError, ConnectionResetError):  # it died; its exit code says so
-        told.write(asked)
-        await told.drain()
-    told.close()
+    # At the same time: a child that talks before it listens must not hang both of us.
+    _, answer = await asyncio.gather(_tell(process, asked), _hear(process))
+    return answer
+
+
+async def _tell(process: asyncio.subprocess.Process, asked: bytes) -> None:
+    if process.stdin is not None:
+        with suppress(BrokenPipeError, ConnectionResetError):  # it died; its exit code says so
+            process.stdin.write(asked)
+            await process.stdin.drain()
+        process.stdin.close()
+
+
+async def _hear(process: asyncio.subprocess.Process) -> bytes | None:
     answer = bytearray()
-    while piece := await heard.read(65536):
+    while process.stdout is not None and (piece := await process.stdout.read(65536)):
         answer += piece
         if len(answer) > _MAX_ANSWER:
-            process.kill()
+            await _end(process)
             return None
     return bytes(answer)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Make sure that it is gone, with its pipes."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            process.kill()
+    if process.stdout is not None:
+        while await process.stdout.read(65536):  # what is left in the pipe; nobody writes any more
+            pass
+    await process.wait()

@@ -19,7 +19,7 @@ from gateway.configuring.summary import summarise
 from gateway.operator import codec
 from gateway.operator.configuration_facts import ConfigurationProblem, Summary
 
-MAX_CPU = 20  # seconds; a large configuration on a small board takes two
+MAX_CPU = 15  # seconds; a large configuration on a small board takes three
 MAX_MEMORY = 1 << 30  # of address space; 150 MiB are used
 MAX_PROBLEMS = 200
 _MAX_TEXT = 500  # characters of any part of a problem
@@ -63,7 +63,7 @@ def main() -> None:
     with suppress(OSError, ValueError):
         os.nice(10)  # consoles come first
     with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU, MAX_CPU))
+        resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU, MAX_CPU + 1))
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     json.dump(answer(json.load(sys.stdin)), sys.stdout)
 
