@@ -33,6 +33,9 @@ COMMANDS = {
     "send": _Entry("gateway.cli.send", "Send DICOM files straight to a peer."),
     "audit": _Entry("gateway.cli.audit", "See who did what, and check that the trail is whole."),
     "doctor": _Entry("gateway.cli.doctor", "Say how the machine is: disks, clock, temperature, network."),
+    "support-bundle": _Entry(
+        "gateway.cli.support_bundle", "Make a bundle for support, without patient data."
+    ),
     "demo": _Entry("gateway.cli.demo", "Show the whole job on this machine, with a link that fails."),
 }
 

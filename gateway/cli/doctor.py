@@ -36,7 +36,7 @@ def command(ctx: click.Context, config: Path | None, as_json: bool) -> None:
     from gateway.health import report
     from gateway.health.english import english
 
-    found = report.read(_folders(config))
+    found = report.read(state_folders(config))
     needs = any(finding.verdict == "attention" for _, finding in found.findings())
     if as_json:
         print_json(codec.encode(found))
@@ -53,7 +53,8 @@ def command(ctx: click.Context, config: Path | None, as_json: bool) -> None:
         ctx.exit(ExitCode.ATTENTION)
 
 
-def _folders(config: Path | None) -> list[Path]:
+def state_folders(config: Path | None) -> list[Path]:
+    """Return the folders whose file systems matter: those of the configuration, or where they usually are."""
     if config is None and not DEFAULT_CONFIG.is_file():
         return [_DEFAULT_STATE]
     from gateway.config import load

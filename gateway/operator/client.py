@@ -90,6 +90,10 @@ class OperatorClient:
         """Return the JSON of facts.Associations."""
         return self._ask("GET", "/v1/associations")
 
+    def fetch(self, path: str) -> codec.Json:
+        """Return what is at a path with its query, as JSON."""
+        return self._ask("GET", path)
+
     def metrics(self) -> str:
         """Return the metrics in the Prometheus text format."""
         response = self._request("GET", "/metrics")
