@@ -203,10 +203,11 @@ def _log(work: _Work) -> str:
 
 def _log_line(scrubber: Scrubber, line: dict[str, Any]) -> str:
     moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(line["at"]))
-    fields = "".join(
-        f" {one['name']}={_field(scrubber, one['name'], one['value'])}" for one in line["fields"]
-    )
-    head = f"{moment}Z {line['level'].upper():<7} {scrubber.text(line['event'])}{fields}"
+    fields = [
+        f"{scrubber.text(one['name'])}={_field(scrubber, one['name'], one['value'])}"
+        for one in line["fields"]
+    ]
+    head = " ".join([f"{moment}Z", scrubber.text(line["level"]), scrubber.text(line["event"]), *fields])
     return "\n".join([head, *(f"    | {scrubber.frame(frame)}" for frame in line["traceback"])])
 
 

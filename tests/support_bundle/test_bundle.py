@@ -119,7 +119,7 @@ def test_what_helps_is_in_it(answers: dict[str, Any], machine: report.MachineRep
     bundle = build(answers, machine, WORDS, now=1_795_000_000.0)
     files = everything(bundle.content)
     assert {part.name: part.text for part in bundle.parts} == files
-    assert "INFO    object stored object=17 calling=LINAC1 association=a1b2" in files["log.txt"]
+    assert "info object stored object=17 calling=LINAC1 association=a1b2" in files["log.txt"]
     assert "test_bundle.py:" in files["log.txt"]
     assert 'calling="LINAC1"' in files["metrics.txt"]
     rows = json.loads(files["deliveries.json"])["rows"]
