@@ -15,8 +15,12 @@ for (const box of document.querySelectorAll(".secret")) {
     button.textContent = shown ? box.dataset.hide : box.dataset.show;
     button.setAttribute("aria-pressed", String(shown));
   });
-  input.after(button);
-  box.classList.add("can-look");
+  const row = document.createElement("div");
+  row.className = "look-row";
+  const focused = document.activeElement === input;
+  input.before(row);
+  row.append(input, button);
+  if (focused) input.focus(); // moving it took the focus away
   input.form.addEventListener("submit", () => {
     input.type = "password"; // or the browser remembers it as an ordinary text
   });
