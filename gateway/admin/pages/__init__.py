@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from gateway.admin.page import Page
-from gateway.admin.pages import alerts, front
+from gateway.admin.pages import alerts, front, home
 
-PAGES: tuple[Page, ...] = (front.PAGE, alerts.PAGE)
+PAGES: tuple[Page, ...] = (front.PAGE, home.PAGE, alerts.PAGE)
