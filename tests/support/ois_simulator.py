@@ -5,26 +5,20 @@ Its packages are installed by npm, exactly as locked and without running any of 
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.npm_packages import install
 from tests.support.ports import free_port
 from tests.support.processes import Program, ProgramFailed
 
 _HOME = Path(__file__).parent / "ois"
-_LOCK = _HOME / "package-lock.json"
-_INSTALLED = _HOME / "node_modules"  # git-ignored
-_STAMP = _INSTALLED / ".installed-for"
-_MINUTES_FOR_NPM = 300.0
 
 
 def missing() -> str | None:
@@ -32,7 +26,7 @@ def missing() -> str | None:
     absent = [name for name in ("node", "npm") if shutil.which(name) is None]
     if absent:
         return f"not installed: {', '.join(absent)} (sudo apt install nodejs npm)"
-    return _install()
+    return install(_HOME)
 
 
 def required() -> None:
@@ -43,29 +37,6 @@ def required() -> None:
     if os.environ.get("GATEWAY_REQUIRE_PEERS") == "1":
         pytest.fail(words, pytrace=False)
     pytest.skip(words)
-
-
-def _install() -> str | None:
-    wanted = hashlib.sha256(_LOCK.read_bytes()).hexdigest()
-    with _LOCK.open("rb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two test runs of one work tree
-        if _STAMP.is_file() and _STAMP.read_text() == wanted:
-            return None
-        try:
-            ended = subprocess.run(
-                ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-                cwd=_HOME,
-                capture_output=True,
-                text=True,
-                timeout=_MINUTES_FOR_NPM,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return f"npm ci in {_HOME} did not end in {_MINUTES_FOR_NPM:g} s"
-        if ended.returncode != 0:
-            return f"npm ci in {_HOME} failed: {ended.stderr.strip()[-500:]}"
-        _STAMP.write_text(wanted)
-        return None
 
 
 class Ois:
