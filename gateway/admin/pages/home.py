@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from aiohttp import web
@@ -72,7 +73,7 @@ async def now(visit: Visit) -> web.StreamResponse:
     return visit.render("home/now.html", **_now(visit, await _ask(visit)))
 
 
-def _now(visit: Visit, answer: _Answer) -> dict[str, object]:
+def _now(visit: Visit, answer: _Answer) -> dict[str, Any]:
     status = answer.known.status if answer.known else None
     return {
         "glance": glance(answer.known, time.time(), visit, answering=answer.answering),
@@ -91,7 +92,7 @@ async def records(visit: Visit) -> web.StreamResponse:
     return visit.render("home/records.html", **await _day(visit, answering=True))
 
 
-async def _day(visit: Visit, answering: bool) -> dict[str, object]:
+async def _day(visit: Visit, answering: bool) -> dict[str, Any]:
     day = day_of(visit.query("day"), time.time())
     before = visit.query_number("before", low=1)
     page = await _records(visit, day, before, PAGE_SIZE) if answering else None
