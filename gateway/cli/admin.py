@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from gateway.cli.admin_access import COMMANDS
+
 
 @click.group(
     name="admin",
@@ -36,3 +38,7 @@ def command(ctx: click.Context, config: Path | None) -> None:
     from gateway.admin.serve import run
 
     ctx.exit(run(settings, config))
+
+
+for _command in COMMANDS:
+    command.add_command(_command)

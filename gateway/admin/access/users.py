@@ -23,6 +23,8 @@ MAX_USERS = 100
 MAX_NAME = 40
 START_PASSWORD_DAYS = 7
 
+USED_CODE = "used set-up code"  # in meta: the digest of the code that was used last
+
 _NAME = re.compile(r"\w[\w .'@-]*")  # letters of any script, digits, and what names are written with
 
 
@@ -93,8 +95,7 @@ class Users:
 
     def all(self) -> list[Account]:
         """Return everybody by name."""
-        rows = self._store.read(lambda db: db.execute(_SELECT + " ORDER BY key").fetchall())
-        return [_account(row) for row in rows]
+        return self._store.read(all_accounts)
 
     def find(self, name: str) -> Account | None:
         """Return who goes by this name, whatever the case."""
@@ -234,7 +235,9 @@ class Users:
         return None if row is None else _account(row)
 
 
-USED_CODE = "used set-up code"  # in meta: the digest of the code that was used last
+def all_accounts(db: sqlite3.Connection) -> list[Account]:
+    """Return everybody in a database, by name."""
+    return [_account(row) for row in db.execute(_SELECT + " ORDER BY key")]
 
 
 def clean_name(name: str) -> str:
