@@ -203,11 +203,15 @@ class Gateway:
         )
         self._links = Links(
             self._peers,
+            self._destinations,
             self._own_ae,
             self.notices,
             state_dir=self.config.gateway.state_dir,
+            spool=self.spool,
+            engine=self.engine,
+            reachabilities=self._reachabilities,
             tls_for=self._tls_contexts.of,
-            dialled=leave.tell,
+            plan=settings.budget_plan(self.config),
         )
         undo.callback(self._reachabilities.subscribe(self._peer_changed))
 

@@ -20,6 +20,7 @@ from gateway.delivery.policy import DeliveryPolicy
 from gateway.dicom.limits import MessageLimits, NegotiationLimits, UpperLayerLimits
 from gateway.listener import ListenerLimits, ListenerSettings
 from gateway.model import Peer, Route, TlsMaterial
+from gateway.operator.link_view import BudgetPlan
 from gateway.procedure_steps.policy import StepPolicy
 from gateway.relay.dialer import RelayPolicy
 from gateway.relay.patience import RelayTimeouts
@@ -143,6 +144,13 @@ def requestor_timeouts(config: Config) -> RequestorTimeouts:
         stall=timeouts.write,
         idle=timeouts.peer_idle,
     )
+
+
+def budget_plan(config: Config) -> BudgetPlan:
+    """[data_budget]."""
+    budget = config.data_budget
+    counted = budget.counted if budget.counted is not None else tuple(destination_names(config))
+    return BudgetPlan(budget.monthly_bytes, budget.day, counted)
 
 
 def listener_limits(config: Config) -> ListenerLimits:

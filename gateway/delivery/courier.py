@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.delivery.breaker import Circuit
+from gateway.delivery.classification import Cause, failure
 from gateway.delivery.health import Health
 from gateway.delivery.lane import Lane
 from gateway.delivery.policy import DeliveryPolicy
@@ -143,6 +144,16 @@ class Courier:
         """Try now, whatever the circuit breaker says."""
         self._breaker.kick(self._clock())
         self.work_arrived()
+
+    def unreachable(self, reason: str) -> None:
+        """Somebody found that nothing comes back any more: send nothing new until a probe gets through."""
+        if self._breaker.state is not Circuit.OPEN:
+            self._health.link_down(failure(Cause.UNREACHABLE, reason))
+            self._wake.set()
+
+    def answered(self, rtt: float) -> None:
+        """Somebody had an answer from the destination, after `rtt` seconds."""
+        self._health.answered(rtt)
 
     def status(self) -> DestinationStatus:
         """Tell how things stand."""

@@ -122,6 +122,14 @@ class DeliveryEngine:
         """Try `destination` now, whatever its circuit breaker says."""
         self._courier(destination).kick()
 
+    def unreachable(self, destination: str, reason: str) -> None:
+        """Somebody found that nothing comes back from `destination` any more."""
+        self._courier(destination).unreachable(reason)
+
+    def answered(self, destination: str, rtt: float) -> None:
+        """Somebody had an answer from `destination`, after `rtt` seconds."""
+        self._courier(destination).answered(rtt)
+
     def status(self) -> list[DestinationStatus]:
         """How every destination stands, in the order of the configuration."""
         return [courier.status() for courier in self._couriers.values()]

@@ -14,7 +14,7 @@ from gateway.delivery.poison import MAX_SUSPECTS, Suspects
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.delivery.verdict import Held, judge
 from gateway.errors import DeliveryFailure
-from gateway.link_monitor import LinkMonitor
+from gateway.link_monitor import LinkMonitor, LinkState
 from gateway.model import Receipt
 from gateway.notices import Alarm, DeliverySettled, Notice, Notices
 from gateway.reachability import Reachability
@@ -72,6 +72,11 @@ class Health:
             if rtt is not None:
                 self._reachability.measured(rtt)
             self._reachability.succeeded(self._clock())
+
+    def answered(self, rtt: float) -> None:
+        """Somebody else had an answer from the destination: enough to know it online, not to mend trouble."""
+        if self.monitor.state is LinkState.UNKNOWN and self.breaker.state is Circuit.CLOSED:
+            self._publish(self.monitor.probed(self._wall_clock(), rtt, flowing=True))
 
     def fresh(self, job: Job) -> bool:
         """Say whether `job` has not failed since the destination last accepted something."""

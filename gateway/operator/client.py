@@ -169,6 +169,22 @@ class OperatorClient:
             if not whole:  # given up half way: the daemon ends the test when we hang up
                 self.close()
 
+    def links(self) -> codec.Json:
+        """Return the JSON of sections.trends.Links."""
+        return self._ask("GET", "/v1/links")
+
+    def watch_links(self) -> codec.Json:
+        """Have the destinations watched for a while; return the JSON of sections.trends.WatchLease."""
+        return self._ask("POST", "/v1/links/watch")
+
+    def trend(self, peer: str, span: str = "day") -> codec.Json:
+        """Return the JSON of sections.trends.Trend."""
+        return self._ask("GET", f"/v1/trends/{quote(peer, safe='')}" + _query({"span": span}))
+
+    def budget(self) -> codec.Json:
+        """Return the JSON of sections.trends.Budget."""
+        return self._ask("GET", "/v1/budget")
+
     def path_tests(self, peer: str) -> codec.Json:
         """Return the JSON of sections.path_test.PathReports."""
         return self._ask("GET", f"/v1/peers/{quote(peer, safe='')}/tests")

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from gateway.operator.control import Busy, NotFound
 from gateway.operator.sections.path_test import PathReport, PathStep, PathTestWanted, StepDetail
 from gateway.pathtest.steps import Report, Step, Wanted
-from gateway.pathtest.tester import NoSuchPeer, PathTester, AlreadyTesting
+from gateway.pathtest.tester import AlreadyTesting, NoSuchPeer, PathTester
 
 
 class OperatorPathTests:

@@ -16,12 +16,14 @@ from gateway.operator.sections.path_test import PathTestSection
 from gateway.operator.sections.peers import PeersSection
 from gateway.operator.sections.queue import QueueSection
 from gateway.operator.sections.records import RecordsSection
+from gateway.operator.sections.trends import TrendsSection
 
 SECTIONS: tuple[type[Section], ...] = (
     AuditSection,
     ConfigurationSection,
     LogsSection,
     PathTestSection,
+    TrendsSection,
     PeersSection,
     QueueSection,
     RecordsSection,

@@ -100,7 +100,9 @@ class PathTestWanted:
 class PathTests(Protocol):
     """What this section needs of the daemon."""
 
-    def start(self, peer: str, wanted: PathTestWanted, who: str) -> AsyncGenerator[PathStep | PathReport, None]:
+    def start(
+        self, peer: str, wanted: PathTestWanted, who: str
+    ) -> AsyncGenerator[PathStep | PathReport, None]:
         """Begin a test and give its steps and, last, its report. NotFound; Busy; ValueError."""
 
     def reports(self, peer: str) -> Sequence[PathReport]:
@@ -117,7 +119,8 @@ class PathTestSection(Section):
     routes = (
         Route("POST", "/v1/peers/{name}/test", "test_path",
               "Test the way to a peer; one JSON line for each step as it begins and ends, then the report.",
-              JSON_LINES, (_PEER,), body=PathTestWanted, body_optional=True, errors=(404, 503), line=PathLine),
+              JSON_LINES, (_PEER,), body=PathTestWanted, body_optional=True, line=PathLine,
+              errors=(404, 503)),
         Route("GET", "/v1/peers/{name}/tests", "path_tests", "The last tests of a peer, the newest first.",
               PathReports, (_PEER,), errors=(404,)),
     )
