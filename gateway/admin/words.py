@@ -6,9 +6,9 @@ bytes; what is not known (None) is shown as a dash.
 
 from __future__ import annotations
 
-import math
 import time
 from datetime import UTC, datetime, tzinfo
+from typing import TypeGuard
 
 from babel import Locale, dates, numbers, units
 
@@ -16,12 +16,13 @@ NOTHING = "–"
 
 _SIZES = ((1e12, "terabyte"), (1e9, "gigabyte"), (1e6, "megabyte"), (1e3, "kilobyte"))
 _SPANS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))  # of the SI, the same everywhere, but for days
+_TOO_MUCH = 1e20  # of anything here: a defect somewhere else
 _LATEST = 253402300799.0  # the last second of the year 9999: beyond it there is no calendar
 
 
 def number(lang: str, value: float | None, digits: int = 0) -> str:
     """Return a number with at most `digits` decimals."""
-    if value is None or not math.isfinite(value):
+    if not _is_known(value):
         return NOTHING
     pattern = "#,##0." + "#" * digits if digits else "#,##0"
     return numbers.format_decimal(value, format=pattern, locale=_locale(lang))
@@ -29,7 +30,7 @@ def number(lang: str, value: float | None, digits: int = 0) -> str:
 
 def percent(lang: str, share: float | None, digits: int = 0) -> str:
     """Return a share (0.25) as per cent (25 %)."""
-    if share is None or not math.isfinite(share):
+    if not _is_known(share):
         return NOTHING
     if digits == 0:
         return numbers.format_percent(share, locale=_locale(lang))
@@ -39,7 +40,7 @@ def percent(lang: str, share: float | None, digits: int = 0) -> str:
 
 def size(lang: str, amount: float | None) -> str:
     """Return bytes with three figures at most: 512 byte, 4.2 kB, 240 MB."""
-    if amount is None or not math.isfinite(amount):
+    if not _is_known(amount):
         return NOTHING
     for factor, unit in _SIZES:
         if abs(amount) >= factor * 0.9995:
@@ -50,7 +51,7 @@ def size(lang: str, amount: float | None) -> str:
 
 def rate(lang: str, per_second: float | None) -> str:
     """Return bytes per second as the bits per second that line contracts speak of: 10.5 Mbit/s."""
-    if per_second is None or not math.isfinite(per_second):
+    if not _is_known(per_second):
         return NOTHING
     bits = per_second * 8
     for factor, name in ((1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s")):
@@ -62,14 +63,14 @@ def rate(lang: str, per_second: float | None) -> str:
 
 def span(lang: str, seconds: float | None) -> str:
     """Return a span with its two largest units: 3 min 20 s, 2 d 4 h; below ten seconds with a decimal."""
-    if seconds is None or not math.isfinite(seconds):
+    if not _is_known(seconds):
         return NOTHING
     seconds = max(seconds, 0.0)
     if 0 < seconds < 0.9995:
         return f"{number(lang, seconds * 1000)}\u00a0ms"
     if seconds < 9.95:
         return f"{number(lang, seconds, 1)}\u00a0s"
-    left = round(min(seconds, 1e12))
+    left = round(seconds)
     parts: list[str] = []
     for length, unit in _SPANS:
         count, left = divmod(left, length)
@@ -85,7 +86,7 @@ def span(lang: str, seconds: float | None) -> str:
 
 def ago(lang: str, epoch: float | None, now: float | None = None) -> str:
     """Return how long ago a time was (or is yet to come): 3 minutes ago, in 2 hours."""
-    if epoch is None or not math.isfinite(epoch):
+    if not _is_known(epoch):
         return NOTHING
     delta = epoch - (time.time() if now is None else now)
     delta = max(min(delta, 1e11), -1e11)  # what is further away is "3,170 years", and no error
@@ -126,7 +127,12 @@ def zone_name(moment: datetime) -> str:
     name = moment.tzname() or ""
     if name and not name.startswith(("+", "-")):
         return name
-    return f"UTC{moment:%z}"[:6] + f":{moment:%z}"[3:] if moment.utcoffset() else "UTC"
+    offset = f"{moment:%z}"
+    return f"UTC{offset[:3]}:{offset[3:5]}" if moment.utcoffset() else "UTC"
+
+
+def _is_known(value: float | None) -> TypeGuard[float]:
+    return value is not None and abs(value) < _TOO_MUCH  # not a number is not less than anything
 
 
 def _moment(epoch: float | None, zone: tzinfo | None) -> datetime | None:
