@@ -16,6 +16,7 @@ from gateway.admin.alerts.eyes import GatewayEyes
 from gateway.admin.alerts.service import Alerts
 from gateway.admin.alerts.speaker import CatalogueSpeaker
 from gateway.admin.bodies import bodies
+from gateway.admin.diagnosis import Diagnosis
 from gateway.admin.door import doorkeeper
 from gateway.admin.errors import errors
 from gateway.admin.gateway_client import GatewayClient
@@ -53,6 +54,7 @@ def build(
         access=access,
         live=live,
         alerts=_alerts(settings, gateway, languages, live),
+        diagnosis=Diagnosis(),
         languages=languages,
         statics=statics,
         templates=Templates(statics.url),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gateway.admin.access_port import Access
 from gateway.admin.alerts.service import Alerts
+from gateway.admin.diagnosis import Diagnosis
 from gateway.admin.gateway_client import GatewayClient
 from gateway.admin.language import Languages
 from gateway.admin.live import Live
@@ -24,6 +25,7 @@ class Services:
     access: Access
     live: Live
     alerts: Alerts
+    diagnosis: Diagnosis
     languages: Languages
     statics: Statics
     templates: Templates

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from gateway.admin.page import Page
-from gateway.admin.pages import alerts, front, home
+from gateway.admin.pages import alerts, audit, configuration, front, home, logs, support, system
 
-PAGES: tuple[Page, ...] = (front.PAGE, home.PAGE, alerts.PAGE)
+PAGES: tuple[Page, ...] = (
+    front.PAGE,
+    home.PAGE,
+    alerts.PAGE,
+    configuration.PAGE,
+    logs.PAGE,
+    audit.PAGE,
+    system.PAGE,
+    support.PAGE,
+)
