@@ -166,8 +166,7 @@ def test_paused_and_nothing_waits() -> None:
 def test_records_wait_while_the_link_is_down() -> None:
     said = say(destination(waiting=waiting(3), **DOWN), today=totals(12, reached=9, waiting=3))
     assert (said.level, said.word) == ("waiting", "On the way")
-    assert (
-        said.headline == f"3 records are waiting: {DOWN_WORDS}"
+    assert said.headline == f"3 records are waiting: {DOWN_WORDS}"
     assert said.details == ("9 of the 12 records of today have arrived.",)
 
 
@@ -178,8 +177,7 @@ def test_one_record_waits_and_nobody_knows_since_when() -> None:
 
 def test_images_wait_while_the_link_is_down() -> None:
     said = say(destination(waiting=waiting(0, 40, 2), **DOWN))
-    assert (
-        said.headline == f"42 images are waiting: {DOWN_WORDS}"
+    assert said.headline == f"42 images are waiting: {DOWN_WORDS}"
     assert say(destination(waiting=waiting(0, 1), link="offline", link_since=None)).headline == (
         "1 image is waiting: the link to ARIA is down. Nothing is lost."
     )
