@@ -16,7 +16,7 @@ from gateway.errors import LocalError
 from gateway.operator.configuration_errors import NotAcceptable, NotWritable
 
 MAX_FILES = 64
-MAX_BYTES = 1 << 20  # of all files together; the largest real one has some twenty kilobytes
+MAX_BYTES = 1 << 19  # of all files together; the largest real one has some twenty kilobytes
 MAX_NAME = 80
 
 EXTRA = "conf.d"

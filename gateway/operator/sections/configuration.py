@@ -21,7 +21,7 @@ from gateway.operator.http import Request, Response
 from gateway.operator.routes import Parameter, Route
 from gateway.operator.section import Section
 
-MAX_BODY = 2 << 20  # bytes: files of a mebibyte together, with what JSON adds to them
+MAX_BODY = 1 << 20  # bytes: files of half a mebibyte together, with what JSON adds to them
 
 _VERSION = Parameter("number", "number of the version", "number")
 _AGAIN = "Look at the configuration as it is now, and make the change again."
