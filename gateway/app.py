@@ -27,6 +27,7 @@ from typing import Any
 from gateway import __version__, chores, settings, systemd
 from gateway.association.tls import ClientContexts
 from gateway.audit.trail import AuditTrail
+from gateway.certificates.room import CertificateRoom
 from gateway.commitment.engine import CommitmentEngine
 from gateway.config.schema import Config
 from gateway.configuring.keeper import Keeper
@@ -51,6 +52,7 @@ from gateway.operator.gateway_control import GatewayControl, Identity
 from gateway.operator.peer_view import PeerView
 from gateway.operator.record_list import RecordList
 from gateway.operator.sections.audit import AuditSection
+from gateway.operator.sections.certificates import CertificatesSection
 from gateway.operator.sections.configuration import ConfigurationSection
 from gateway.operator.sections.logs import LogsSection
 from gateway.operator.sections.peers import PeersSection
@@ -275,6 +277,9 @@ class Gateway:
                 LogsSection(self._log_ring),
                 QueueSection(control.browsing),
                 PeersSection(self._peer_view(undo)),
+                CertificatesSection(
+                    CertificateRoom(config.gateway.state_dir, settings.certificate_uses(config))
+                ),
                 RecordsSection(RecordList(self.spool)),
                 *await self._links.sections(undo),
             ],

@@ -12,6 +12,7 @@ from gateway.association.acceptor import AcceptorLimits
 from gateway.association.requestor import RequestorTimeouts
 from gateway.association.stream import StreamLimits
 from gateway.audit.values import AuditLimits
+from gateway.certificates.room import Use
 from gateway.commitment.policy import CommitmentPolicy, Waits
 from gateway.config import schema
 from gateway.config.schema import Config
@@ -197,6 +198,15 @@ def listeners(config: Config) -> list[ListenerSettings]:
             tls=TlsMaterial(one.tls.certificate, one.tls.key, one.tls.ca) if one.tls else None,
         )
         for one in config.listeners
+    ]
+
+
+def certificate_uses(config: Config) -> list[Use]:
+    """Every TLS section there is."""
+    sections = [("listener", one.name, one.tls) for one in config.listeners]
+    sections += [("peer", one.name, one.tls) for one in config.peers]
+    return [
+        Use(kind, name, tls.certificate, tls.key, tls.ca) for kind, name, tls in sections if tls is not None
     ]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from gateway.operator.routes import ROUTES, Route
 from gateway.operator.section import Section
 from gateway.operator.sections.audit import AuditSection
+from gateway.operator.sections.certificates import CertificatesSection
 from gateway.operator.sections.configuration import ConfigurationSection
 from gateway.operator.sections.logs import LogsSection
 from gateway.operator.sections.path_test import PathTestSection
@@ -20,6 +21,7 @@ from gateway.operator.sections.trends import TrendsSection
 
 SECTIONS: tuple[type[Section], ...] = (
     AuditSection,
+    CertificatesSection,
     ConfigurationSection,
     LogsSection,
     PathTestSection,
