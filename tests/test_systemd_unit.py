@@ -1,4 +1,4 @@
-"""The shipped unit: valid, well confined, and in step with the configuration's defaults."""
+"""The shipped units: valid, well confined, and in step with the configuration's defaults."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from gateway.model import AETitle
 
 ROOT = Path(__file__).parents[1]
 UNIT = ROOT / "systemd/dicom-gateway.service"
+PAGE = ROOT / "systemd/dicom-gateway-admin.service"
 # systemd-analyze's rating from 0 to 10, in tenths: it may get better, not worse.
 _EXPOSURE = 20
 
@@ -21,21 +22,21 @@ ANALYZE = shutil.which("systemd-analyze")
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not here")
 
 
-def directives() -> dict[str, list[str]]:
-    """Return the values of every directive of the unit."""
+def directives(unit: Path = UNIT) -> dict[str, list[str]]:
+    """Return the values of every directive of a unit."""
     found: dict[str, list[str]] = {}
-    for line in UNIT.read_text().splitlines():
+    for line in unit.read_text().splitlines():
         name, equals, value = line.partition("=")
         if equals and not line.startswith("#"):
             found.setdefault(name, []).append(value)
     return found
 
 
-@pytest.fixture
-def unit(tmp_path: Path) -> Path:
-    """The unit with a program that exists on every machine."""
-    copy = tmp_path / UNIT.name
-    copy.write_text(UNIT.read_text().replace("/usr/bin/dicom-gateway", "/bin/true"))
+@pytest.fixture(params=[UNIT, PAGE], ids=["gateway", "page"])
+def unit(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Each unit with a program that exists on every machine."""
+    copy = tmp_path / request.param.name
+    copy.write_text(request.param.read_text().replace("/usr/bin/dicom-gateway", "/bin/true"))
     return copy
 
 
@@ -59,8 +60,9 @@ def test_the_confinement_is_rated_well(unit: Path) -> None:
     assert answer.returncode == 0, answer.stdout
 
 
-def test_it_comes_back_and_is_watched() -> None:
-    told = directives()
+@pytest.mark.parametrize("unit_file", [UNIT, PAGE], ids=["gateway", "page"])
+def test_it_comes_back_and_is_watched(unit_file: Path) -> None:
+    told = directives(unit_file)
     assert told["Type"] == ["notify"]
     assert told["Restart"] == ["always"]
     assert told["StartLimitIntervalSec"] == ["0"]
@@ -78,3 +80,34 @@ def test_its_folders_are_the_defaults_of_the_configuration() -> None:
 def test_the_filter_lets_the_gateway_give_its_operator_socket_to_a_group() -> None:
     # @privileged, taken out of the filter, contains @chown.
     assert directives()["SystemCallFilter"] == ["@system-service", "~@privileged @resources", "@chown"]
+
+
+def test_the_page_cannot_starve_the_gateway() -> None:
+    gateway, page = directives(), directives(PAGE)
+    assert int(page["CPUWeight"][0]) <= 20  # the gateway's is systemd's own 100
+    assert int(page["IOWeight"][0]) <= 20
+    assert "CPUWeight" not in gateway
+    assert page["MemoryMax"] == ["256M"]
+    assert int(page["OOMScoreAdjust"][0]) > 0 > int(gateway["OOMScoreAdjust"][0])
+
+
+def test_neither_takes_the_other_down() -> None:
+    for told in (directives(), directives(PAGE)):
+        assert not {"Requires", "BindsTo", "PartOf", "Requisite", "Upholds"} & set(told)
+
+
+def test_the_page_has_a_user_of_its_own_and_sees_no_keys() -> None:
+    page = directives(PAGE)
+    users = (ROOT / "systemd/dicom-gateway.sysusers.conf").read_text()
+    assert page["User"] == ["dicom-gateway-admin"]
+    assert "u dicom-gateway-admin " in users
+    assert page["SupplementaryGroups"] == ["dicom-gateway"]
+    assert page["CapabilityBoundingSet"] == [""]
+    hidden = page["InaccessiblePaths"][0].split()
+    assert {"-/etc/dicom-gateway/tls", "-/var/lib/dicom-gateway"} <= set(hidden)
+
+
+def test_the_folder_of_the_page_is_the_default_of_the_configuration() -> None:
+    page = directives(PAGE)
+    config = Config(gateway=Gateway(name="x", ae_title=AETitle("X")))
+    assert config.admin.state_dir == Path("/var/lib") / page["StateDirectory"][0]
