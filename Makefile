@@ -10,10 +10,10 @@ ARGS ?=
 PY := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit lint format fuzz bench clean venv venv-dev
+.PHONY: help run test unit lint format fuzz bench messages screenshots clean venv venv-dev
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: venv  ## Show the whole path on this machine: console, gateway, link cut and back, centre
 	@$(PY) -m gateway.cli demo $(ARGS)
@@ -40,8 +40,14 @@ fuzz: venv-dev  ## Feed the readers of foreign bytes for longer than `make test`
 bench: venv-dev  ## Measure against DCMTK, Orthanc and pynetdicom; ARGS=--quick for a short run
 	@$(PY) -m bench $(ARGS)
 
+messages: venv-dev  ## Bring the page's translations (.po files) up to date with its sources
+	@$(PY) -m tools.messages $(ARGS)
+
+screenshots: venv-dev  ## Photograph every page of the admin page into docs/screenshots (needs chromium)
+	@GATEWAY_REQUIRE_PEERS=1 GATEWAY_SCREENSHOTS=docs/screenshots $(PY) -m pytest tests/browser/test_screenshots.py $(ARGS)
+
 clean:  ## Remove the virtual environment, caches and build products
-	rm -rf $(VENV) tests/support/ois/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) tests/support/ois/node_modules tests/browser/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 venv:  ## Make or refresh the virtual environment that the other commands use

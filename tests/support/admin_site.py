@@ -232,7 +232,7 @@ class Site:
         """Send exactly these fields."""
         data: Any = fields
         if files:
-            data = FormData(fields)
+            data = FormData(fields, quote_fields=False)  # as browsers do
             for name, (file, content) in files.items():
                 data.add_field(name, content, filename=file)
         sent = _headers({}, fragment)
