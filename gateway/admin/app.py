@@ -19,6 +19,7 @@ from gateway.admin.bodies import bodies
 from gateway.admin.diagnosis import Diagnosis
 from gateway.admin.door import doorkeeper
 from gateway.admin.errors import errors
+from gateway.admin.exports.jobs import Exports
 from gateway.admin.gateway_client import GatewayClient
 from gateway.admin.headers import add_headers
 from gateway.admin.language import Languages
@@ -55,6 +56,7 @@ def build(
         live=live,
         alerts=_alerts(settings, gateway, languages, live),
         diagnosis=Diagnosis(),
+        exports=Exports(settings.state_dir / "exports", settings.gateway_name),
         languages=languages,
         statics=statics,
         templates=Templates(statics.url),
@@ -129,3 +131,4 @@ async def _not_watching(app: web.Application) -> AsyncIterator[None]:
 
 async def _end_streams(app: web.Application) -> None:
     await app[SERVICES].live.close()
+    await app[SERVICES].exports.close()

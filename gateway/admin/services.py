@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gateway.admin.access_port import Access
 from gateway.admin.alerts.service import Alerts
 from gateway.admin.diagnosis import Diagnosis
+from gateway.admin.exports.jobs import Exports
 from gateway.admin.gateway_client import GatewayClient
 from gateway.admin.language import Languages
 from gateway.admin.live import Live
@@ -26,6 +27,7 @@ class Services:
     live: Live
     alerts: Alerts
     diagnosis: Diagnosis
+    exports: Exports
     languages: Languages
     statics: Statics
     templates: Templates

@@ -1,0 +1,195 @@
+"""The gateway's stable words as sentences of the page. What a peer said is quoted as it is, not from here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.admin.page import N_
+from gateway.admin.visit import Visit
+from gateway.operator import facts
+
+STATES: Mapping[str, str] = {
+    "queued": N_("waiting"),
+    "sending": N_("being sent"),
+    "held": N_("held back"),
+    "accepted": N_("accepted by the centre"),
+    "confirmed": N_("confirmed by the centre"),
+    "released": N_("delivered, no longer kept here"),
+    "discarded": N_("discarded"),
+}
+
+PRIORITIES: Mapping[str, str] = {
+    "record": N_("treatment records"),
+    "image": N_("single images and plans"),
+    "bulk": N_("volumes"),
+}
+
+CAUSES: Mapping[str, str] = {
+    # the spool's
+    "conflict": N_("Another object with the same identity but other content is here, or at the destination."),
+    "checking": N_("It is being compared with another object of the same identity."),
+    "missing": N_("Its bytes are missing on the disk of this gateway."),
+    "operator": N_("Somebody has held it back."),
+    "not-committed": N_("The destination had accepted it, and has not committed to keeping it."),
+    # the destination as a whole
+    "unreachable": N_("The destination could not be reached."),
+    "tls": N_("No secure (TLS) connection could be made."),
+    "association-rejected": N_("The destination rejects the association."),
+    "association-rejected-for-now": N_("The destination rejected the association for the moment."),
+    "no-association": N_("No association came about."),
+    "stale-association": N_("The destination had ended the association before it was used again."),
+    "aborted": N_("The association was aborted."),
+    "connection-lost": N_("The connection was lost while it was sent."),
+    "no-answer": N_("The destination did not answer in time."),
+    "protocol-violation": N_("The destination did not keep to the protocol."),
+    "stopped": N_("The gateway stopped while it was sent."),
+    # this object
+    "not-accepted": N_("The destination does not accept this kind of object (SOP class or transfer syntax)."),
+    "not-convertible": N_("The destination wants another transfer syntax, and it cannot be converted."),
+    "damaged": N_("The copy kept here is damaged. It must not reach the centre."),
+    "local-trouble": N_("The gateway could not read it from its disk."),
+    "out-of-resources": N_("The destination has no room for it."),
+    "processing-failure": N_("The destination failed to process it."),
+    "busy": N_("The destination refused it for now, several times."),
+    "refused": N_("The destination refused it."),
+    "unknown-status": N_("The destination answered with a status that no standard defines."),
+    "cuts-association": N_("The destination ends the association whenever this object is sent."),
+}
+
+_ASK_AND_RETRY = N_(
+    "Ask the administrator of the destination about it, quoting its words. When it is mended, try again."
+)
+
+NEXT_STEPS: Mapping[str, str] = {
+    "held-conflict": N_(
+        "Export both objects and compare them. Then release this one, or discard it if it is the wrong one."
+    ),
+    "held-checking": N_("Nothing to do. It goes on by itself when the comparison is done."),
+    "held-missing": N_("Have the disk looked at, and have the console send the object again."),
+    "held-damaged": N_("Have the disk looked at, and have the console send the object again."),
+    "held-not-committed": N_(
+        "Have somebody look for it at the destination. If it is not there, try again: it is sent once more."
+    ),
+    "held-operator": N_("Release it when it may go."),
+    "held-not-accepted": N_(
+        "Ask the administrator of the destination to accept this kind of object, then try again."
+    ),
+    "held-not-convertible": N_(
+        "Ask the administrator of the destination to accept this transfer syntax, then try again."
+    ),
+    "held-refused": _ASK_AND_RETRY,
+    "held-busy": _ASK_AND_RETRY,
+    "held-unknown-status": _ASK_AND_RETRY,
+    "held-cuts-association": _ASK_AND_RETRY,
+    "held-otherwise": N_("Try again; or export it first, and discard it if it is not wanted."),
+    "not-configured": N_(
+        "Its destination left the configuration. Put it back there, or export the object and discard it."
+    ),
+    "paused": N_("Deliveries to this destination are paused. Resume them when they may go."),
+    "link-down": N_("Nothing to do here: it leaves by itself when the link is back."),
+    "on-its-way": N_("Nothing to do: it is on its way."),
+    "given-up": N_("Nothing to do: somebody discarded it. The history says who and why."),
+    "arrived": N_("Nothing to do: it has arrived."),
+}
+
+EVENTS: Mapping[str, str] = {
+    "received-again": N_("The same object was received again"),
+    "put-back": N_("Sending failed; it is tried again"),
+    "held": N_("Held back: a person has to decide"),
+    "confirmed": N_("Confirmed: the destination has committed to keeping it"),
+    "retried": N_("Put back into the queue, to be sent again"),
+    "released-by-operator": N_("Released"),
+    "held-by-operator": N_("Held back by a person"),
+    "discarded": N_("Discarded"),
+    "sent-again": N_("Queued once more, because the destination had not committed it"),
+    "not-committed": N_("The destination has not committed it"),
+    "merged": N_("Found to be the same as another object"),
+    "bytes-missing": N_("Its bytes were found missing on the disk"),
+    "bytes-back": N_("Its bytes are on the disk again"),
+}
+
+EVENT_KINDS: Mapping[str, str] = {
+    "received-again": "info",
+    "put-back": "waiting",
+    "held": "attention",
+    "confirmed": "ok",
+    "retried": "info",
+    "released-by-operator": "info",
+    "held-by-operator": "attention",
+    "discarded": "off",
+    "sent-again": "waiting",
+    "not-committed": "attention",
+    "bytes-missing": "attention",
+}
+
+ACTIONS: Mapping[str, str] = {
+    "retry": N_("Try again"),
+    "hold": N_("Hold back"),
+    "release": N_("Release"),
+    "discard": N_("Discard"),
+    "export": N_("Export"),
+}
+
+POSSIBLE: Mapping[str, tuple[str, ...]] = {
+    "queued": ("retry", "hold", "discard"),
+    "sending": (),
+    "held": ("retry", "release", "hold", "discard"),
+    "accepted": ("retry",),
+    "confirmed": ("retry",),
+    "released": (),
+    "discarded": (),
+}
+"""What the state table of the spool allows people to do."""
+
+STEP_STATES: Mapping[str, str] = {
+    "queued": N_("waiting"),
+    "held": N_("held back"),
+    "done": N_("taken by the destination"),
+    "refused": N_("refused by the destination"),
+    "discarded": N_("discarded"),
+}
+STEP_KINDS: Mapping[str, str] = {
+    "queued": "waiting",
+    "held": "attention",
+    "done": "ok",
+    "refused": "attention",
+}
+
+STEP_MESSAGES: Mapping[str, str] = {
+    "create": N_("step begun (N-CREATE)"),
+    "set": N_("step changed or ended (N-SET)"),
+}
+
+COMMITMENTS: Mapping[str, str] = {
+    "open": N_("waiting for the destination's answer"),
+    "reporting": N_("being reported to the console"),
+    "reported": N_("reported to the console"),
+    "given-up": N_("given up"),
+}
+COMMITMENT_KINDS: Mapping[str, str] = {"open": "waiting", "reporting": "waiting", "reported": "ok"}
+
+LINKS: Mapping[str, str] = {
+    "online": N_("online"),
+    "degraded": N_("unstable"),
+    "offline": N_("offline"),
+    "unknown": N_("not known yet"),
+}
+
+
+def cause(visit: Visit, word: str) -> str:
+    """Return a cause as a sentence; empty for one that the page does not know."""
+    message = CAUSES.get(word)
+    return visit.text(message) if message else ""
+
+
+def next_step(visit: Visit, code: str, words: str) -> str:
+    """Return what to do next; the gateway's own English for a code that the page does not know."""
+    message = NEXT_STEPS.get(code)
+    return visit.text(message) if message else words
+
+
+def why(visit: Visit, delivery: facts.DeliveryFacts) -> str:
+    """Return why a delivery is held or was put back, in a few words; empty when there is nothing to say."""
+    if delivery.state not in ("held", "queued"):
+        return ""
+    return cause(visit, delivery.cause) or delivery.reason
