@@ -30,7 +30,13 @@ _LINKED = frozenset(("association", "far", "object", "delivery", "transaction", 
 async def overview(visit: Visit) -> web.StreamResponse:
     """The last lines, or older ones: from the gateway's memory, or from the journal before its start."""
     level, text = _wanted(visit)
-    values: dict[str, Any] = {"level": level, "q": text, "levels": LEVELS, "linked": _LINKED}
+    values: dict[str, Any] = {
+        "level": level,
+        "q": text,
+        "levels": LEVELS,
+        "linked": _LINKED,
+        "is_live": False,
+    }
     cursor = visit.query("journal")
     trouble = ""
     if not cursor:
@@ -74,7 +80,7 @@ async def new_lines(visit: Visit) -> web.StreamResponse:
     page = await visit.gateway.get(
         LogPage, "/v1/logs", level=level, q=text or None, after=visit.query("after") or None, limit=_NEW
     )
-    response = visit.render("logs/lines.html", lines=page.lines, linked=_LINKED, level=level)
+    response = visit.render("logs/lines.html", lines=page.lines, linked=_LINKED, level=level, is_live=True)
     response.headers["X-Next"] = page.next
     response.headers["X-More"] = "1" if page.more else "0"
     response.headers["X-Lost"] = str(page.lost)
