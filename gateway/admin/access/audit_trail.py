@@ -59,6 +59,10 @@ class AuditTrail:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def waiting(self) -> list[tuple[int, AuditEntry]]:
+        """Return what the gateway does not have yet, the oldest first: number on the disk, entry."""
+        return list(self._waiting)
+
     async def add(
         self,
         who: str,
