@@ -89,7 +89,11 @@ def _now(visit: Visit, answer: _Answer) -> dict[str, Any]:
 
 async def records(visit: Visit) -> web.StreamResponse:
     """The table, to be fetched anew whenever something happens."""
-    return visit.render("home/records.html", **await _day(visit, answering=True))
+    try:
+        return visit.render("home/records.html", **await _day(visit, answering=True))
+    except DaemonUnreachable:
+        # What is on the screen stays; the sentence above it says that nobody answers.
+        return web.Response(status=204)
 
 
 async def _day(visit: Visit, answering: bool) -> dict[str, Any]:

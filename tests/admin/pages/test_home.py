@@ -398,6 +398,7 @@ async def test_nobody_answers_any_more(bench: RecordBench, tmp_path: Path) -> No
         await server.close()
         document = await page.get("/home/now", fragment=True)
         whole = await page.get("/home")
+        assert (await page.get("/home/records", fragment=True)).status == 204  # the table stays as it is
     verdict = document.find(".verdict").text
     assert "The gateway program does not answer" in verdict
     assert "This is how it was" in verdict
