@@ -152,10 +152,13 @@ class Live:
                 check_at = now + pace.look
             told, browser.pending = browser.pending, set()
             browser.wake.clear()
-            message = b"".join(b"event: %s\ndata: {}\n\n" % kind.encode() for kind in sorted(told - {"beat"}))
-            if now >= beat_at or "beat" in told:
-                message += b"event: beat\ndata: %s\n\n" % json.dumps(self._beat()).encode()
+            message = b""
+            if now >= beat_at or "beat" in told:  # before the rest: what is shown is true again
+                message = b"event: beat\ndata: %s\n\n" % json.dumps(self._beat()).encode()
                 beat_at = now + pace.beat
+            message += b"".join(
+                b"event: %s\ndata: {}\n\n" % kind.encode() for kind in sorted(told - {"beat"})
+            )
             if message:
                 await self._write(response, message)
             if told:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -24,6 +24,7 @@ from gateway.admin.access.permissions import Role, User
 from gateway.admin.access_port import admit
 from gateway.admin.app import build
 from gateway.admin.gateway_client import GatewayClient
+from gateway.admin.live import LivePace
 from gateway.admin.page import Page, route_of
 from gateway.admin.pages import PAGES
 from gateway.admin.settings import AdminSettings
@@ -197,12 +198,30 @@ class Site:
     """The running page, and a browser of sorts."""
 
     def __init__(
-        self, client: TestClient[Any, Any], control: Control, access: TestAccess, app: web.Application
-    ):
+        self,
+        client: TestClient[Any, Any],
+        control: Control,
+        access: TestAccess,
+        app: web.Application,
+        serve: Callable[[], OperatorServer],
+    ) -> None:
         self.client = client
         self.control = control
         self.access = access
         self.app = app
+        self._serve = serve
+        self.server: OperatorServer | None = None
+
+    async def start_gateway(self) -> None:
+        """Let the gateway answer."""
+        self.server = self._serve()
+        await self.server.start()
+
+    async def stop_gateway(self) -> None:
+        """Let nobody answer on the gateway's socket."""
+        if self.server is not None:
+            await self.server.close()
+            self.server = None
 
     async def get(self, path: str, *, fragment: bool = False, **headers: str) -> Document:
         """Return what is at `path`. Redirects are not followed: they are in `headers["Location"]`."""
@@ -262,6 +281,7 @@ async def site(
     pages: Sequence[Page] = PAGES,
     access_pages: tuple[Page, ...] = (),
     serve_gateway: bool = True,
+    pace: LivePace | None = None,
     **settings: Any,
 ) -> AsyncIterator[Site]:
     """Serve the page to a user with `role` (None: nobody is signed in).
@@ -273,16 +293,16 @@ async def site(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         path = socket or folder / "op.sock"
         shown = control or FakeControl()
-        if serve_gateway:
-            server = OperatorServer(shown, path, sections=sections)
-            await server.start()
-            stack.push_async_callback(server.close)
         plain = AdminSettings("clinic-07", "CLINIC07", path, folder / "page", folder / "gateway.toml")
         gateway = GatewayClient(path)
         stack.push_async_callback(gateway.close)
         access = TestAccess(role, access_pages)
-        app = build(replace(plain, **settings), gateway, access, pages=pages, watch=False)
+        app = build(replace(plain, **settings), gateway, access, pages=pages, pace=pace, watch=False)
         client: TestClient[Any, Any] = TestClient(TestServer(app))
         await client.start_server()
         stack.push_async_callback(client.close)
-        yield Site(client, shown, access, app)
+        page = Site(client, shown, access, app, lambda: OperatorServer(shown, path, sections=sections))
+        if serve_gateway:
+            await page.start_gateway()
+        stack.push_async_callback(page.stop_gateway)
+        yield page
