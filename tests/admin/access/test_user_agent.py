@@ -22,7 +22,7 @@ from gateway.admin.access.user_agent import browser_name
             "Edge, Windows",
         ),
         (
-            "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Mobile Safari",
+            "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537 (KHTML, like Gecko) Chrome/130.0 Mobile Safari",
             "Chrome, Android",
         ),
         (
