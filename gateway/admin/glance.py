@@ -64,8 +64,19 @@ def glance(known: Known | None, now: float, say: Voice, *, answering: bool = Tru
         followed = [*waiting, *further] if waiting else [_arrived(known, say).headline]
         return Glance("attention", say.text("Needs a look"), troubles[0], (*troubles[1:], *followed))
     if waiting:
-        return Glance("waiting", say.text("On the way"), waiting[0], (*waiting[1:], *further))
+        moving = any(one.waiting.total.count and _moves(one) for one in known.status.destinations)
+        word = say.text("On the way") if moving else say.text("Waiting")
+        return Glance("waiting", word, waiting[0], (*waiting[1:], *further))
     return _arrived(known, say)
+
+
+def _moves(destination: DestinationFacts) -> bool:
+    return destination.link != "offline" and not destination.paused
+
+
+def _for(seconds: float, say: Voice) -> str:
+    """Return a span in whole seconds: nobody counts milliseconds here, and clocks may be set back."""
+    return words.span(say.lang, max(1, round(seconds)))
 
 
 def _share(totals: RecordTotals, say: Voice) -> str:
@@ -95,7 +106,7 @@ def _silent(known: Known | None, now: float, say: Voice) -> Glance:
         return Glance("attention", say.text("No answer"), headline, (safe,))
     last = say.text(
         "This is how it was %(span)s ago, at %(time)s:",
-        span=words.span(say.lang, max(0.0, now - known.at)),
+        span=_for(now - known.at, say),
         time=words.clock(say.lang, known.at),
     )
     then = glance(known, known.at, say)
@@ -157,7 +168,7 @@ def _waiting(known: Known, say: Voice) -> Iterator[str]:
         records = destination.waiting.record.count
         images = destination.waiting.total.count - records
         since = destination.link_since
-        down = None if since is None else words.span(say.lang, max(0.0, known.status.now - since))
+        down = None if since is None else _for(known.status.now - since, say)
         yield from _at(destination, records, images, down, say)
 
 
@@ -251,8 +262,7 @@ def _beside_waiting(known: Known, say: Voice) -> Iterator[str]:
         one
         for one in known.status.destinations
         if one.waiting.total.count
-        and one.link != "offline"
-        and not one.paused
+        and _moves(one)
         and one.oldest_waiting_at is not None
         and known.status.now - one.oldest_waiting_at > SLOW
     ]
@@ -260,7 +270,7 @@ def _beside_waiting(known: Known, say: Voice) -> Iterator[str]:
         yield say.text(
             "The link to %(centre)s works, but the oldest has been waiting for %(span)s.",
             centre=destination.ae_title,
-            span=words.span(say.lang, known.status.now - (destination.oldest_waiting_at or 0.0)),
+            span=_for(known.status.now - (destination.oldest_waiting_at or 0.0), say),
         )
 
 
@@ -341,8 +351,8 @@ def _how_sure(totals: RecordTotals, centre: str, say: Voice) -> Iterator[str]:
 def _given_up(totals: RecordTotals, say: Voice) -> Iterator[str]:
     if totals.given_up:
         yield say.ntext(
-            "%(count)s was given up by somebody here, and is not sent.",
-            "%(count)s were given up by somebody here, and are not sent.",
+            "%(count)s was discarded by somebody here, and is not sent.",
+            "%(count)s were discarded by somebody here, and are not sent.",
             totals.given_up,
         )
 
@@ -360,7 +370,7 @@ def _links_down(known: Known, say: Voice) -> Iterator[str]:
                 "The link to %(centre)s has been down for %(span)s. What comes in now waits here, "
                 "and is safe.",
                 centre=centre,
-                span=words.span(say.lang, max(0.0, known.status.now - since)),
+                span=_for(known.status.now - since, say),
             )
         elif destination.link == "offline":
             yield say.text(

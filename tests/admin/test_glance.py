@@ -141,7 +141,7 @@ def test_one_was_given_up() -> None:
     said = say(today=totals(12, reached=11, given_up=1))
     assert (said.level, said.word) == ("info", "Not all")
     assert said.headline == "11 of the 12 records of today have reached ARIA."
-    assert "1 was given up by somebody here, and is not sent." in said.details
+    assert "1 was discarded by somebody here, and is not sent." in said.details
 
 
 def test_the_link_is_down_and_nothing_waits() -> None:
@@ -165,7 +165,7 @@ def test_paused_and_nothing_waits() -> None:
 
 def test_records_wait_while_the_link_is_down() -> None:
     said = say(destination(waiting=waiting(3), **DOWN), today=totals(12, reached=9, waiting=3))
-    assert (said.level, said.word) == ("waiting", "On the way")
+    assert (said.level, said.word) == ("waiting", "Waiting")
     assert said.headline == f"3 records are waiting: {DOWN_WORDS}"
     assert said.details == ("9 of the 12 records of today have arrived.",)
 
@@ -191,7 +191,8 @@ def test_records_come_before_images() -> None:
 
 def test_they_are_on_their_way() -> None:
     said = say(destination(waiting=waiting(2, 1), in_flight=1), today=totals(12, reached=10))
-    assert (said.level, said.headline) == ("waiting", "2 records are on their way to ARIA.")
+    assert (said.level, said.word) == ("waiting", "On the way")
+    assert said.headline == "2 records are on their way to ARIA."
     assert said.details[0] == "1 image is on its way to ARIA."
 
 
@@ -339,6 +340,12 @@ def test_nothing_is_said_to_have_arrived_that_has_not(
         assert "All " not in everything
     assert "%(" not in everything
     assert said.word
+
+
+@pytest.mark.parametrize("since", [NOW - 0.6, NOW, NOW + 500])
+def test_a_link_that_has_just_gone_has_been_down_for_a_second(since: float) -> None:
+    said = say(destination(waiting=waiting(1), link="offline", link_since=since))
+    assert "has been down for 1 s. Nothing is lost." in said.headline
 
 
 # ---- how long it takes ----

@@ -11,6 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from aiohttp import web
+from babel import dates
 
 from gateway.admin import words
 from gateway.admin.access.permissions import Permission
@@ -28,6 +29,9 @@ PAGE_SIZE = 200
 
 PRINT_SIZE = 500
 """Records of one print-out."""
+
+SAME_TIME = 60.0
+"""Seconds: a record that came so soon after the time it states came at that time."""
 
 REVEALED_SECONDS = 60
 """How long a revealed patient stays on the screen."""
@@ -105,7 +109,7 @@ async def _day(visit: Visit, answering: bool) -> dict[str, Any]:
         "records": page,
         "before": before,
         "may_reveal": visit.user.may(Permission.REVEAL),
-        "stated": {one.number: _stated(one) for one in page.records} if page else {},
+        "stated": {one.number: _stated(one, visit.lang) for one in page.records} if page else {},
         "zone": _zone(day),
         "titles": _titles(_LAST.get(visit.request.app)),
     }
@@ -127,24 +131,22 @@ def _zone(day: Day) -> str:
     return words.zone_name(datetime.fromtimestamp(day.noon).astimezone())
 
 
-def _stated(record: RecordFacts) -> str:
-    """Return the time that the record states, when it is not the time it came: hours and minutes, or a date.
+def _stated(record: RecordFacts, lang: str) -> str:
+    """Return the time that the record states, when it is not the time it came; with its date, if need be.
 
     Most records state none with a zone; what they state is taken as local time then.
     """
-    if "T" not in record.treated:
-        return record.treated
     try:
         moment = datetime.fromisoformat(record.treated)
         came = datetime.fromtimestamp(record.received_at).astimezone()
         local = moment.astimezone()
     except (ValueError, OverflowError, OSError):
         return ""
-    if abs((local - came).total_seconds()) < 60:
+    if abs((local - came).total_seconds()) < SAME_TIME:
         return ""
-    if local.date() == came.date():
-        return local.strftime("%H:%M")
-    return local.strftime("%Y-%m-%d %H:%M")
+    day = "" if local.date() == came.date() else dates.format_date(local.date(), "medium", locale=lang)
+    at = local.strftime("%H:%M") if "T" in record.treated else ""
+    return ", ".join(part for part in (day, at) if part)
 
 
 # ---- who it is --------------------------------------------------------------------------------------------
@@ -195,7 +197,7 @@ async def _print(
         named=patients is not None,
         patients=patients or {},
         may_reveal=visit.user.may(Permission.REVEAL),
-        stated={one.number: _stated(one) for one in page.records},
+        stated={one.number: _stated(one, visit.lang) for one in page.records},
         glance=glance(known, known.at, visit) if day.is_today else None,
         zone=_zone(day),
         titles=_titles(known),
