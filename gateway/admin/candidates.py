@@ -39,7 +39,8 @@ def from_form(fields: Mapping[str, Any]) -> Texts:
             raise FormError(f"name.{number}", N_("Please use printable characters only."))
         if name in texts:
             raise FormError(f"name.{number}", N_("There is a file of this name already."))
-        texts[name] = text.replace("\r\n", "\n")
+        text = text.replace("\r\n", "\n")
+        texts[name] = text if text.endswith("\n") else text + "\n"
     return _bounded(texts)
 
 
@@ -129,14 +130,19 @@ def differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[Fil
         what: Literal["changed", "new", "removed"] = (
             "new" if name not in before else "removed" if name not in after else "changed"
         )
-        old, new = before.get(name, "").split("\n"), after.get(name, "").split("\n")
+        old, new = _split(before.get(name, "")), _split(after.get(name, ""))
         if max(len(old), len(new)) > MAX_COMPARED:
             found.append(FileDiff(name, what, len(new), len(old), ()))
             continue
-        lines = tuple(_lines(old if name in before else [], new if name in after else []))
+        lines = tuple(_lines(old, new))
         added = sum(line.kind == "add" for line in lines)
         found.append(FileDiff(name, what, added, sum(line.kind == "del" for line in lines), lines))
     return found
+
+
+def _split(text: str) -> list[str]:
+    lines = text.split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
 
 
 def _lines(old: list[str], new: list[str]) -> list[DiffLine]:

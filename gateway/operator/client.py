@@ -94,6 +94,26 @@ class OperatorClient:
         """Return what is at a path with its query, as JSON."""
         return self._ask("GET", path)
 
+    def configuration(self) -> codec.Json:
+        """Return the JSON of configuration_facts.ConfigurationFacts."""
+        return self._ask("GET", "/v1/configuration")
+
+    def configuration_state(self) -> codec.Json:
+        """Return the JSON of configuration_facts.ConfigurationState."""
+        return self._ask("GET", "/v1/configuration/state")
+
+    def configuration_versions(self) -> codec.Json:
+        """Return the JSON of configuration_facts.VersionPage."""
+        return self._ask("GET", "/v1/configuration/versions")
+
+    def configuration_version(self, number: int) -> codec.Json:
+        """Return the JSON of configuration_facts.VersionDetail."""
+        return self._ask("GET", f"/v1/configuration/versions/{number}")
+
+    def check_configuration(self, files: list[dict[str, str]]) -> codec.Json:
+        """Return the JSON of configuration_facts.CheckReport about files with `name` and `text`."""
+        return self._ask("POST", "/v1/configuration/check", {"files": files})
+
     def metrics(self) -> str:
         """Return the metrics in the Prometheus text format."""
         response = self._request("GET", "/metrics")
@@ -146,6 +166,18 @@ class OperatorClient:
     def retry_held(self, destination: str | None = None, cause: str | None = None) -> codec.Json:
         """Put held deliveries back into the queue; return the JSON of facts.Retried."""
         return self._ask("POST", "/v1/deliveries/retry-held", {"destination": destination, "cause": cause})
+
+    def apply_configuration(self, wanted: dict[str, Any]) -> codec.Json:
+        """Put a configuration on trial (ApplyRequest); return the JSON of ConfigurationState."""
+        return self._ask("POST", "/v1/configuration/apply", wanted)
+
+    def confirm_configuration(self, number: int) -> codec.Json:
+        """Keep the version on trial; return the JSON of ConfigurationState."""
+        return self._ask("POST", "/v1/configuration/confirm", {"number": number})
+
+    def rollback_configuration(self, wanted: dict[str, Any]) -> codec.Json:
+        """Go back (RollbackRequest); return the JSON of ConfigurationState."""
+        return self._ask("POST", "/v1/configuration/rollback", wanted)
 
     def steer(self, destination: str, action: str) -> codec.Json:
         """Pause, resume or retry a destination; return the JSON of facts.DestinationFacts."""

@@ -46,7 +46,10 @@ async def overview(visit: Visit) -> web.StreamResponse:
 
 async def trial(visit: Visit) -> web.StreamResponse:
     """What is on trial, asked again and again; the whole page anew when that has changed."""
-    state = await visit.gateway.get(facts.ConfigurationState, f"{_API}/state")
+    try:
+        state = await visit.gateway.get(facts.ConfigurationState, f"{_API}/state")
+    except DaemonUnreachable:
+        return web.Response(status=204)  # expected here: what is shown stays until it answers again
     if _moment(state) != visit.query("was"):
         return web.Response(status=204, headers={"HX-Refresh": "true"})
     return visit.render("configuration/trial.html", state=state, was=_moment(state))
