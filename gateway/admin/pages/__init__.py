@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from gateway.admin.page import Page
-from gateway.admin.pages import alerts, audit, configuration, front, home, logs, queue, support, system
+from gateway.admin.pages import alerts, audit, configuration, front, home, link, logs, queue, support, system
 
 PAGES: tuple[Page, ...] = (
     front.PAGE,
     home.PAGE,
     queue.PAGE,
+    link.PAGE,
     alerts.PAGE,
     configuration.PAGE,
     logs.PAGE,
