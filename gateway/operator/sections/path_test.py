@@ -24,7 +24,7 @@ PathStepName = Literal[
     "name", "tcp", "tls", "association", "echo", "store", "commitment-request", "commitment-result"
 ]
 StepOutcome = Literal["running", "ok", "warning", "failed", "skipped"]
-TestClass = Literal["rt-record", "rt-image", "rt-plan", "rt-structures", "rt-dose", "ct"]
+ObjectClass = Literal["rt-record", "rt-image", "rt-plan", "rt-structures", "rt-dose", "ct"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class PathTestWanted:
     """How far a test goes: as far as C-ECHO, unless classes are named."""
 
     store: Annotated[
-        tuple[TestClass, ...], "classes of which a synthetic object, marked as a test, is stored at the peer"
+        tuple[ObjectClass, ...], "classes of which an object, synthetic and marked, is stored at the peer"
     ] = ()
     commitment: Annotated[bool, "ask for storage commitment of what was stored"] = False
     commitment_wait: Annotated[float, "seconds to wait for its result, 1 to 300"] = 30.0
