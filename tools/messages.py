@@ -19,7 +19,8 @@ from babel.messages.pofile import read_po, write_po
 
 from gateway.admin.language import DOMAIN, LANGUAGES, LOCALE
 
-SOURCES = Path(__file__).parents[1] / "gateway" / "admin"
+_GATEWAY = Path(__file__).parents[1] / "gateway"
+SOURCES = (_GATEWAY / "admin", _GATEWAY / "health")  # what the machine says is translated by the page
 
 _TEMPLATE_OPTIONS = {
     "trim_blocks": "true",
@@ -42,14 +43,14 @@ def extracted() -> Catalog:
         # Not the day of today: the files change when messages do.
         creation_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
     )
-    for path in sorted(SOURCES.rglob("*")):
+    for path in sorted(path for folder in SOURCES for path in folder.rglob("*")):
         if path.suffix == ".py":
             found = _in_python(path)
         elif path.suffix == ".html":
             found = _in_template(path)
         else:
             continue
-        place = path.relative_to(SOURCES.parents[1]).as_posix()
+        place = path.relative_to(_GATEWAY.parent).as_posix()
         for message, comments in found:
             # Without line numbers: a line more somewhere is no news for a translator.
             catalogue.add(message, None, [(place, 0)], auto_comments=comments)

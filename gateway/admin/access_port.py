@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -11,7 +12,7 @@ from gateway.admin.access.permissions import User
 from gateway.admin.page import Page
 
 # aiohttp has typed keys since 3.14, and warns of others from then on.
-_VISITOR: Any = web.RequestKey("visitor", tuple) if hasattr(web, "RequestKey") else "visitor"
+_VISITOR: Any = web.RequestKey("visitor", object) if hasattr(web, "RequestKey") else "visitor"
 
 
 class Session(Protocol):
@@ -19,6 +20,10 @@ class Session(Protocol):
 
     @property
     def user(self) -> User: ...
+
+    @property
+    def must_change(self) -> bool:
+        """True while this person may do nothing but choose a password."""
 
     @property
     def notices(self) -> list[tuple[str, str]]:
@@ -49,18 +54,35 @@ class Access(Protocol):
     async def close(self) -> None: ...
 
 
+@dataclass(slots=True)
+class _Visitor:
+    session: Session | None = None
+    csrf: str = ""
+
+
+def _visitor(request: web.Request) -> _Visitor:
+    visitor: _Visitor | None = request.get(_VISITOR)
+    if visitor is None:
+        visitor = request[_VISITOR] = _Visitor()
+    return visitor
+
+
+def expect_visitor(request: web.Request) -> None:
+    """Let copies of `request` that are made from now on share what access finds out."""
+    _visitor(request)
+
+
 def admit(request: web.Request, session: Session | None, csrf: str) -> None:
     """Remember who sends `request`, and the token that the forms of the answer carry."""
-    request[_VISITOR] = (session, csrf)
+    visitor = _visitor(request)
+    visitor.session, visitor.csrf = session, csrf
 
 
 def session_of(request: web.Request) -> Session | None:
     """Return the session of who sends this request; None for somebody who is not signed in."""
-    session: Session | None = request.get(_VISITOR, (None, ""))[0]
-    return session
+    return _visitor(request).session
 
 
 def csrf_of(request: web.Request) -> str:
     """Return the token for the forms of the answer; empty before access has looked at the request."""
-    token: str = request.get(_VISITOR, (None, ""))[1]
-    return token
+    return _visitor(request).csrf

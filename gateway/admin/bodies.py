@@ -7,6 +7,7 @@ import asyncio
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from gateway.admin.access_port import expect_visitor
 from gateway.admin.page import MAX_FORM, route_of
 
 PATIENCE = 20.0  # seconds for a small form to arrive
@@ -22,7 +23,10 @@ async def bodies(request: web.Request, handler: Handler) -> web.StreamResponse:
     most = route.max_body if route else MAX_FORM
     if request.content_length is not None and request.content_length > most:
         raise web.HTTPRequestEntityTooLarge(most, request.content_length)
-    bounded = request.clone(client_max_size=most) if most != request.client_max_size else request
+    bounded = request
+    if most != request.client_max_size:
+        expect_visitor(request)  # the error page is made for the original
+        bounded = request.clone(client_max_size=most)
     timer = asyncio.get_running_loop().call_later(
         PATIENCE + most / SLOWEST, request.content.set_exception, web.HTTPRequestTimeout()
     )

@@ -100,10 +100,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except ApiProblem as error:
         return _show(request, _of_gateway(error))
     except Exception as error:  # noqa: BLE001 - a defect of one page is told, and the others go on
-        # Where it failed, and no values: what follows the path, and the error's own words, may name somebody.
-        where = "".join(traceback.format_tb(error.__traceback__))
-        kind = type(error).__name__
-        _log.error("a page has failed: %s %s: %s\n%s", request.method, _shape(request), kind, where)
+        _log_defect(request, error)
         return _show(request, _DEFECT)
 
 
@@ -129,6 +126,21 @@ def _of_gateway(error: ApiProblem) -> Trouble:
 def _show(
     request: web.Request, trouble: Trouble, headers: dict[str, str] | None = None
 ) -> web.StreamResponse:
+    try:
+        return _page(request, trouble, headers or {})
+    except Exception as error:  # noqa: BLE001 - the page that tells of defects has one itself
+        _log_defect(request, error)
+        return web.Response(status=500, text=f"{_DEFECT.title}\n{_DEFECT.detail}\n")
+
+
+def _log_defect(request: web.Request, error: Exception) -> None:
+    """Log where a page failed, and no values: the address, and the error's own words, may name somebody."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    kind = type(error).__name__
+    _log.error("a page has failed: %s %s: %s\n%s", request.method, _shape(request), kind, where)
+
+
+def _page(request: web.Request, trouble: Trouble, headers: dict[str, str]) -> web.StreamResponse:
     visit = Visit(request)
     if request.headers.get(AUTOMATIC):
         # What is on the screen stays, and app.js says how old it is.
@@ -139,5 +151,5 @@ def _show(
         response.headers["HX-Reswap"] = "innerHTML"
     else:
         response = visit.render("error.html", trouble.status, trouble=trouble)
-    response.headers.update(headers or {})
+    response.headers.update(headers)
     return response

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
@@ -107,7 +108,8 @@ class GatewayClient:
         query: Mapping[str, str | float | None] | None = None,
         body: object | None = None,
     ) -> codec.T:
-        raw = None if body is None else json.dumps(codec.encode(body)).encode()
+        # As a file: aiohttp warns of more than a megabyte of bytes, which may hold the loop up.
+        raw = None if body is None else io.BytesIO(json.dumps(codec.encode(body)).encode())
         headers = {"Accept": "application/json"}
         if raw is not None:
             headers["Content-Type"] = "application/json"

@@ -23,6 +23,7 @@ from aiohttp import web
 from gateway.admin.gateway_client import GatewayClient
 from gateway.errors import GatewayError
 from gateway.operator import facts
+from gateway.operator.sections.trends import WatchLease
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +62,9 @@ class LivePace:
     look: float = 10.0  # between pokes of `status` although nothing has happened
     ask: float = 3.0  # between questions whether the gateway answers
     patience: float = 3.0  # for its answer
-    retry: float = 2.0  # until the gateway's events are asked for again
+    retry: float = 0.5  # until a gateway that does not answer is asked again
+    grace: float = 2.5  # a gateway that starts anew is back by then, and nobody need be told
+    lease: float = 4.0  # between requests that the gateway look at its links closely
     stall: float = 15.0  # for a browser to take something of what it was sent
 
 
@@ -86,6 +89,7 @@ class Live:
         self._browsers: set[_Browser] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._answers = True  # until it does not
+        self._silent_since: float | None = None
         self._closed = False
 
     @property
@@ -102,7 +106,7 @@ class Live:
     async def now(self) -> dict[str, object]:
         """Return what a beat says; for browsers beyond the bound, which ask instead of being told."""
         if not self._browsers:
-            await self._ask()
+            await self._ask(grace=0.0)
         return self._beat()
 
     async def serve(self, request: web.Request, still: Callable[[], Awaitable[bool]]) -> web.StreamResponse:
@@ -211,24 +215,35 @@ class Live:
             await asyncio.sleep(self._pace.retry)
 
     async def _watch(self) -> None:
-        """Ask the gateway whether it answers, and poke `status` now and then."""
+        """Ask the gateway whether it answers, poke `status` now and then, and have it look at its links."""
         loop = asyncio.get_running_loop()
         look_at = loop.time() + self._pace.look
+        lease_at = loop.time()
         while True:
             await self._ask()
             if loop.time() >= look_at:
                 self.poke("status")
                 look_at = loop.time() + self._pace.look
-            await asyncio.sleep(self._pace.ask)
+            if loop.time() >= lease_at:
+                with contextlib.suppress(GatewayError):
+                    await self._gateway.post(WatchLease, "/v1/links/watch")
+                lease_at = loop.time() + self._pace.lease
+            await asyncio.sleep(self._pace.ask if self._silent_since is None else self._pace.retry)
 
-    async def _ask(self) -> None:
-        answers = True
+    async def _ask(self, grace: float | None = None) -> None:
+        now = asyncio.get_running_loop().time()
         try:
             # The associations are in the daemon's memory: the cheapest question there is.
             async with asyncio.timeout(self._pace.patience):
                 await self._gateway.get(facts.Associations, "/v1/associations")
+            self._silent_since = None
         except (GatewayError, TimeoutError):
-            answers = False
+            if self._silent_since is None:
+                self._silent_since = now
+        patience = self._pace.grace if grace is None else grace
+        answers = self._silent_since is None or (
+            self._answers and asyncio.get_running_loop().time() - self._silent_since < patience
+        )
         if answers != self._answers:
             self._answers = answers
             self.poke("beat")

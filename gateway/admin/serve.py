@@ -73,7 +73,11 @@ async def _serve(settings: AdminSettings, sock: socket.socket) -> bool:
         access = await Access.open(settings, gateway)
         stack.push_async_callback(access.close)
         runner = web.AppRunner(
-            build(settings, gateway, access), access_log=None, shutdown_timeout=DRAIN, handle_signals=False
+            build(settings, gateway, access),
+            access_log=None,
+            logger=_noise(),
+            shutdown_timeout=DRAIN,
+            handle_signals=False,
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -128,6 +132,16 @@ async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _noise() -> logging.Logger:
+    """Return where aiohttp tells of requests that are no HTTP: strangers' bytes, which nobody reads.
+
+    What fails in a page is caught and told by errors.py.
+    """
+    logger = logging.getLogger("gateway.admin.http")
+    logger.setLevel(logging.CRITICAL)
+    return logger
 
 
 def _make_folder(path: Path) -> None:

@@ -151,7 +151,7 @@ class Visit:
 
     def menu(self) -> list[tuple[str, list[Page]]]:
         """Return the pages this person may see, by group."""
-        if self.session is None:
+        if self.session is None or self.session.must_change:
             return []
         user = self.session.user
         shown = [page for page in self.services.pages if page.needs is None or user.may(page.needs)]

@@ -14,9 +14,10 @@ from aiohttp import ClientResponse
 from gateway.admin.live import KINDS, POKES_OF, Live, LivePace
 from gateway.admin.visit import SERVICES
 from gateway.notices import LinkChanged, Notice, OperatorActed
+from gateway.operator.sections.trends import LinkTrends, TrendsSection, WatchLease
 from tests.support.admin_site import Site, site
 
-QUICK = LivePace(beat=0.05, throttle=0.02, look=0.05, ask=0.02, patience=1.0, retry=0.02)
+QUICK = LivePace(beat=0.05, throttle=0.02, look=0.05, ask=0.02, patience=1.0, retry=0.02, grace=0.1)
 CALM = LivePace(beat=30.0, throttle=0.0, look=600.0, ask=600.0, retry=0.02)
 
 
@@ -127,6 +128,35 @@ async def test_a_gateway_that_is_gone_and_back_is_told() -> None:
         for kind in sorted(KINDS):  # what was missed meanwhile is looked at anew
             await browser.until(kind)
         await listening(page)
+
+
+async def test_a_gateway_that_starts_anew_alarms_nobody() -> None:
+    pace = LivePace(beat=0.02, throttle=0.0, look=600.0, ask=0.02, retry=0.02, grace=30.0)
+    async with site(pace=pace) as page, stream(page) as browser:
+        await browser.until("beat", gateway=True)
+        await page.stop_gateway()
+        await until(lambda: live(page)._silent_since is not None)
+        for _ in range(3):
+            assert (await browser.until("beat"))["gateway"] is True
+        await page.start_gateway()
+        await until(lambda: live(page)._silent_since is None)
+        await listening(page)
+
+
+class _Leases(LinkTrends):
+    taken = 0
+
+    def watch(self) -> WatchLease:
+        self.taken += 1
+        return WatchLease(10.0)
+
+
+async def test_the_gateway_looks_at_its_links_closely_while_somebody_looks() -> None:
+    leases = _Leases()
+    pace = LivePace(beat=30.0, look=600.0, lease=0.02, ask=0.02)
+    async with site(pace=pace, sections=[TrendsSection(leases)]) as page, stream(page) as browser:
+        await browser.until("beat")
+        await until(lambda: leases.taken > 2)
 
 
 async def test_nobody_looking_costs_nothing() -> None:

@@ -42,6 +42,7 @@ class SignedIn:
 
     user: User
     csrf: str = TOKEN
+    must_change: bool = False
     notices: list[tuple[str, str]] = field(default_factory=list)
 
 
