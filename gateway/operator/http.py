@@ -228,7 +228,7 @@ class _Connection:
         )
 
     async def _body(self) -> AsyncIterator[bytes]:
-        while True:
+        while self._h11.their_state is not h11.DONE:  # a message without a body has ended with its header
             if self._h11.they_are_waiting_for_100_continue:
                 await self._write(self._h11.send(h11.InformationalResponse(status_code=100, headers=[])))
             try:

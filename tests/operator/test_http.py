@@ -78,6 +78,15 @@ async def test_requests_follow_each_other_on_one_connection(site: Site) -> None:
     await finish(writer)
 
 
+@pytest.mark.parametrize("length", [b"", b"Content-Length: 0\r\n"])
+async def test_a_body_that_was_never_announced_is_not_waited_for(site: Site, length: bytes) -> None:
+    reader, writer = await site.connect()
+    for _ in range(2):
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\n" + length + b"\r\n")
+        assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+    await finish(writer)
+
+
 async def test_pipelined_requests_are_answered_in_order(site: Site) -> None:
     reader, writer = await site.connect()
     for body in (b"1", b"2"):
