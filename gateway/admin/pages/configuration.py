@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -147,7 +148,8 @@ async def upload(visit: Visit) -> web.StreamResponse:
     file = form.file("file")
     assert file is not None  # noqa: S101 - it is required
     shown = await visit.gateway.get(facts.ConfigurationFacts, _API)
-    content = file.read(MAX_BYTES)
+    with contextlib.closing(file.content):
+        content = file.read(MAX_BYTES)
     texts = await asyncio.to_thread(from_upload, file.name, content, _texts(shown.files), _title(shown.main))
     why = visit.text("uploaded from %(file)s", file="".join(c for c in file.name if c.isprintable())[:80])
     return await _review(visit, texts, shown.digest, why)
