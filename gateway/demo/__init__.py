@@ -3,6 +3,7 @@
     synthetic/   patients and objects       pki.py     throw-away certificates
     console.py   treats and sends           link.py    the long line: slow, cut, restored
     daemon.py    the gateway, a process     centre.py  receives over TLS
+    page.py      its local page, a process  processes.py  ends both
     ledger.py    who was promised what, and what arrived
     story.py     what happens in which order            scene.py, view.py   how it looks
 
@@ -22,6 +23,10 @@ def run(
     cbct_slices: int = 20,
     keep: bool = False,
     plain: bool = False,
+    page: bool = True,
+    page_address: str = "127.0.0.1",
+    stay: bool | None = None,
+    browser: bool | None = None,
 ) -> int:
     """Run the demonstration; return 0 when every digest arrived, 1 when not, 130 after Ctrl-C.
 
@@ -29,10 +34,14 @@ def run(
     `images` the portal images of all of them; `cbct_slices` the slices of a CBCT, which every fifth patient
     gets. `keep` leaves the folder with spool, log and received files. `plain` prints lines instead of the
     live page, which is also done when NO_COLOR is set or the output is no terminal of 80 x 24 or more.
+
+    With `page`, the local admin page is served on `page_address`, and opened in a browser with `browser`
+    (None: when there is a desktop). With `stay` (None: on a live terminal), patients go on being treated
+    after the proof until Ctrl-C, so that the page has something to show.
     """
     from rich.console import Console
 
-    from gateway.demo.story import Pace, Script
+    from gateway.demo.story import Pace, Script, Showing
     from gateway.demo.story import run as tell
 
     if records < 2:
@@ -41,4 +50,11 @@ def run(
     fits = terminal.is_terminal and terminal.width >= 80 and terminal.height >= 24
     live = fits and not plain and not os.environ.get("NO_COLOR")
     pace = Pace() if live else Pace(between_objects=0.0, before_return=0.0)
-    return tell(terminal, Script(records, images, cbct_slices, pace), live=live, keep=keep)
+    desktop = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    showing = Showing(
+        page=page,
+        address=page_address,
+        stay=page and (live if stay is None else stay),
+        browser=desktop and live if browser is None else browser,
+    )
+    return tell(terminal, Script(records, images, cbct_slices, pace), showing, live=live, keep=keep)

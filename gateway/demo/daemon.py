@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -13,13 +12,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from gateway.demo import centre
+from gateway.demo.page import USUAL_PORT
 from gateway.demo.pki import Endpoint
+from gateway.demo.processes import end, end_of_log
 from gateway.operator.client import DaemonUnreachable, OperatorClient
 
 DESTINATION = "oncology"
 
 _START_SECONDS = 20.0
-_STOP_SECONDS = 15.0
 _SOCKET_PATH_MAX = 107  # bytes, of sockaddr_un on Linux
 _LOOK_EVERY = 0.05  # seconds between looks for the operator socket while the daemon starts
 
@@ -49,6 +49,11 @@ tls = {{ certificate = "{tls.certificate}", key = "{tls.key}", ca = "{tls.ca}" }
 called = "{ae_title}"
 to = ["{destination}"]
 
+[admin]
+address = "{page_address}"
+port = {page_port}
+state_dir = "page"
+
 [delivery.link_backoff]
 base = "200 ms"
 ceiling = "1 s"
@@ -69,7 +74,15 @@ class Daemon:
     `link_port` is where it finds the centre. `port` (where the console calls) is known once it runs.
     """
 
-    def __init__(self, directory: Path, *, link_port: int, tls: Endpoint) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        link_port: int,
+        tls: Endpoint,
+        page_address: str = "127.0.0.1",
+        page_port: int = USUAL_PORT,
+    ) -> None:
         self.directory = directory
         self.port = 0
         self.config = directory / "gateway.toml"
@@ -83,7 +96,13 @@ class Daemon:
         (directory / "state").mkdir()
         self.config.write_text(
             _CONFIG.format(
-                socket=self.socket, destination=DESTINATION, ae_title=centre.AE_TITLE, port=link_port, tls=tls
+                socket=self.socket,
+                destination=DESTINATION,
+                ae_title=centre.AE_TITLE,
+                port=link_port,
+                tls=tls,
+                page_address=page_address,
+                page_port=page_port,
             )
         )
 
@@ -106,7 +125,7 @@ class Daemon:
         try:
             status = await self._first_status()
         except BaseException:
-            await self._stop()
+            await end(self._process)
             raise
         self.port = status["listeners"][0]["port"]
         return self
@@ -114,15 +133,16 @@ class Daemon:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop it with SIGTERM, and with SIGKILL when it does not listen."""
-        await self._stop()
+        """Stop it."""
+        if self._process is not None:
+            await end(self._process)
 
     async def status(self) -> Mapping[str, Any]:
         """Return what the operator API says (the JSON of operator.facts.Status); raise DaemonFailed."""
         try:
             return await asyncio.to_thread(self._ask)
         except DaemonUnreachable as error:
-            raise DaemonFailed(f"the gateway went away: {error}\n{self._end_of_log()}") from error
+            raise DaemonFailed(f"the gateway went away: {error}\n{end_of_log(self.log)}") from error
 
     def _ask(self) -> Mapping[str, Any]:
         with OperatorClient(self.socket) as client:
@@ -137,20 +157,7 @@ class Daemon:
                 return await asyncio.to_thread(self._ask)
             except DaemonUnreachable as error:
                 if self._process.returncode is not None or time.monotonic() > deadline:
-                    raise DaemonFailed(f"the gateway did not start: {error}\n{self._end_of_log()}") from error
+                    raise DaemonFailed(
+                        f"the gateway did not start: {error}\n{end_of_log(self.log)}"
+                    ) from error
             await asyncio.sleep(_LOOK_EVERY)
-
-    def _end_of_log(self) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
-
-    async def _stop(self) -> None:
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        process.send_signal(signal.SIGTERM)
-        try:
-            async with asyncio.timeout(_STOP_SECONDS):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()

@@ -14,7 +14,8 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable
+import webbrowser
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from gateway.demo.console import Console, ConsoleError
 from gateway.demo.daemon import Daemon, DaemonFailed
 from gateway.demo.ledger import GROUPS, Answer, Arrival, Ledger
 from gateway.demo.link import Link
+from gateway.demo.page import Page, PageFailed, choose_port
 from gateway.demo.pki import Authority
 from gateway.demo.scene import Chapter, Scene
 from gateway.demo.synthetic import Sizes, SyntheticObject, Treatment
@@ -40,6 +42,11 @@ _SHORT = {"record": "records", "image": "images", "bulk": "CBCT"}
 _LOOK_EVERY = 0.15  # seconds between two looks at the gateway; the page is redrawn as often
 _PATIENCE = 45.0  # seconds without any arrival at the centre
 
+# While the demo stays: a patient from time to time, and a link that fails now and then. Seconds.
+_NEXT_PATIENT = 12.0
+_LINK_HOLDS = 60.0
+_LINK_IS_CUT = 25.0
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
@@ -51,6 +58,16 @@ class Pace:
 
     between_objects: float = 0.04
     before_return: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """What is shown beside the terminal."""
+
+    page: bool = True  # the local admin page runs
+    address: str = "127.0.0.1"  # where it is served
+    stay: bool = False  # go on after the proof, until interrupted
+    browser: bool = False  # open it in a browser
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +114,7 @@ class Script:
         return objects
 
 
-def run(terminal: Terminal, script: Script, *, live: bool, keep: bool) -> int:
+def run(terminal: Terminal, script: Script, showing: Showing, *, live: bool, keep: bool) -> int:
     """Run the demo; return the exit code: 0 only when everything is proved.
 
     The folder is removed at the end, unless `keep` or when something failed and it may tell why.
@@ -107,14 +124,15 @@ def run(terminal: Terminal, script: Script, *, live: bool, keep: bool) -> int:
     code = 1
     try:
         with contextlib.closing(_view(terminal, live=live)) as shown:
-            ending = asyncio.run(_until_interrupted(_Story(script, directory, shown)))
+            ending = asyncio.run(_until_interrupted(_Story(script, showing, directory, shown)))
         if ending is None:
             terminal.print("Interrupted; everything is stopped.")
             code = INTERRUPTED
         else:
-            terminal.print(ending.table)
+            if not showing.stay:
+                terminal.print(ending.table)
             code = 0 if ending.proved else 1
-    except (DaemonFailed, ConsoleError) as error:
+    except (DaemonFailed, PageFailed, ConsoleError) as error:
         terminal.print(
             f"The demo failed: {error}", style="red", markup=False, highlight=False, soft_wrap=True
         )
@@ -137,7 +155,10 @@ class _Ending:
 
 
 async def _until_interrupted(story: _Story) -> _Ending | None:
-    """Tell the story; a signal ends it in order, so that nothing is left running. Returns None then."""
+    """Tell the story; a signal ends it in order, so that nothing is left running.
+
+    Returns its ending; None when the signal came before that.
+    """
     task = asyncio.ensure_future(story.tell())
     loop = asyncio.get_running_loop()
 
@@ -150,15 +171,17 @@ async def _until_interrupted(story: _Story) -> _Ending | None:
     try:
         return await task
     except asyncio.CancelledError:
-        return None
+        return story.ending
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
 
 
 class _Story:
-    def __init__(self, script: Script, directory: Path, shown: view.View) -> None:
+    def __init__(self, script: Script, showing: Showing, directory: Path, shown: view.View) -> None:
+        self.ending: _Ending | None = None
         self._script = script
+        self._showing = showing
         self._directory = directory
         self._shown = shown
         self._ledger = Ledger(script.planned())
@@ -179,18 +202,75 @@ class _Story:
             loop.call_soon_threadsafe(self._news.set)
 
         with Centre(at_centre, self._directory / "centre", arrived) as centre:
+            address = self._showing.address
+            port = choose_port(address)
             async with (
                 Link(("127.0.0.1", centre.port), delay=LINK_DELAY, rate=LINK_RATE) as link,
-                Daemon(self._directory, link_port=link.port, tls=at_gateway) as daemon,
+                Daemon(
+                    self._directory,
+                    link_port=link.port,
+                    tls=at_gateway,
+                    page_address=address,
+                    page_port=port,
+                ) as daemon,
+                self._page(daemon, address, port),
             ):
                 try:
                     async with asyncio.TaskGroup() as group:
                         watching = group.create_task(self._watch(daemon, link))
-                        ending = await self._chapters(daemon, link)
+                        ending = self.ending = await self._chapters(daemon, link)
                         watching.cancel()
                 except ExceptionGroup as group:
                     raise group.exceptions[0] from group
+                if self._showing.stay:
+                    await self._stay(daemon, link, ending)
         return ending
+
+    @contextlib.asynccontextmanager
+    async def _page(self, daemon: Daemon, address: str, port: int) -> AsyncIterator[None]:
+        """Serve the page, and say where, as long as the block runs."""
+        if not self._showing.page:
+            yield
+            return
+        async with Page(daemon.config, address=address, port=port) as page:
+            self._shown.say(f"The page of this gateway: {page.url}   set-up code: {page.setup_code}")
+            self._shown.say("Its certificate is its own: your browser will ask whether to trust it.")
+            self._shown.say("")
+            if self._showing.browser:
+                await asyncio.to_thread(webbrowser.open, page.url)
+            yield
+
+    async def _stay(self, daemon: Daemon, link: Link, ending: _Ending) -> None:
+        """Show the proof, then go on treating patients over a link that fails, until interrupted."""
+        self._shown.close()
+        self._shown.show(ending.table)
+        self._shown.say(
+            "The page stays open: a patient comes every few seconds, and the link fails now and then. "
+            "Ctrl-C ends the demonstration."
+        )
+        console = self._console(daemon, link)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._fail_now_and_then(link))
+            number = self._script.records
+            while True:
+                await asyncio.sleep(_NEXT_PATIENT)
+                await self._treat(console, number)
+                number += 1
+
+    async def _fail_now_and_then(self, link: Link) -> None:
+        while True:
+            await asyncio.sleep(_LINK_HOLDS)
+            link.cut()
+            await asyncio.sleep(_LINK_IS_CUT)
+            link.restore()
+
+    def _console(self, daemon: Daemon, link: Link) -> Console:
+        return Console(
+            daemon.port,
+            called_ae=centre_room.AE_TITLE,
+            link_up=lambda: link.up,
+            pause=self._script.pace.between_objects,
+        )
 
     async def _watch(self, daemon: Daemon, link: Link) -> None:
         """Ask the gateway how things are, and redraw, again and again."""
@@ -207,12 +287,7 @@ class _Story:
 
     async def _chapters(self, daemon: Daemon, link: Link) -> _Ending:
         script = self._script
-        console = Console(
-            daemon.port,
-            called_ae=centre_room.AE_TITLE,
-            link_up=lambda: link.up,
-            pause=script.pace.between_objects,
-        )
+        console = self._console(daemon, link)
         self._chapter(1, "The link is up", "Patients are treated, and everything passes through at once.")
         for number in range(script.cut_in):
             await self._treat(console, number)

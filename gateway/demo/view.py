@@ -47,6 +47,12 @@ class View(Protocol):
     def update(self, scene: Scene) -> None:
         """Something may have changed."""
 
+    def say(self, line: str) -> None:
+        """Something that stays readable."""
+
+    def show(self, table: RenderableType) -> None:
+        """Something larger that stays readable."""
+
     def close(self) -> None:
         """Nothing changes any more."""
 
@@ -64,6 +70,14 @@ class LiveView:
     def update(self, scene: Scene) -> None:
         """Redraw."""
         self._live.update(page(scene, self._live.console.width), refresh=True)
+
+    def show(self, table: RenderableType) -> None:
+        """Print it above the page."""
+        self._live.console.print(table)
+
+    def say(self, line: str) -> None:
+        """Print it above the page."""
+        self._live.console.print(line, highlight=False, soft_wrap=True, markup=False)
 
     def close(self) -> None:
         """Leave the last page on the screen."""
@@ -98,6 +112,14 @@ class PlainView:
             highlight=False,
             soft_wrap=True,
         )
+
+    def show(self, table: RenderableType) -> None:
+        """Print it."""
+        self._console.print(table)
+
+    def say(self, line: str) -> None:
+        """Print it."""
+        self._console.print(line, highlight=False, soft_wrap=True, markup=False)
 
     def close(self) -> None:
         """Nothing is pending."""

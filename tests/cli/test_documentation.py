@@ -62,7 +62,12 @@ def test_every_command_and_option_has_help(name: str, command: click.Command) ->
 
 
 def test_no_option_on_the_page_is_invented() -> None:
-    known = {option for _, command in ALL for parameter in command.params for option in parameter.opts}
+    known = {
+        option
+        for _, command in ALL
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
     known |= {"--help", "--unix-socket", "--no-buffer"}  # the last two are curl's
     assert set(re.findall(r"--[a-z][a-z-]+", PAGE)) <= known
 

@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import signal
+import ssl
 import struct
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -24,7 +26,8 @@ from gateway.demo.story import INTERRUPTED, Pace, Script
 ROOT = Path(__file__).parents[2]
 NO_PACE = Pace(between_objects=0, before_return=0)
 PROGRAM = (
-    "import sys; from gateway.demo import run; sys.exit(run(records={}, images=3, cbct_slices=4, plain=True))"
+    "import sys; from gateway.demo import run; "
+    "sys.exit(run(records={}, images=3, cbct_slices=4, plain=True, {}))"
 )
 
 
@@ -58,9 +61,9 @@ def test_one_patient_is_too_few() -> None:
 
 
 @contextmanager
-def started(directory: Path, records: int) -> Iterator[subprocess.Popen[str]]:
+def started(directory: Path, records: int, options: str = "") -> Iterator[subprocess.Popen[str]]:
     """The demo in a process, with its temporary folder in `directory`; killed if the test leaves it."""
-    command = [sys.executable, "-c", PROGRAM.format(records)]
+    command = [sys.executable, "-c", PROGRAM.format(records, options)]
     environment = os.environ | {"TMPDIR": str(directory), "PYTHONUNBUFFERED": "1"}
     pipes: dict[str, int] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with subprocess.Popen(command, env=environment, text=True, cwd=ROOT, **pipes) as process:
@@ -108,6 +111,37 @@ def test_whole_demonstration_proves_that_everything_arrived(short_directory: str
     assert daemons_in(directory) == []
 
 
+def test_the_page_is_served_and_stays(short_directory: str) -> None:
+    directory = Path(short_directory)
+    with started(directory, 2, "stay=True") as process:
+        assert process.stdout is not None
+        seen = ""
+        for line in process.stdout:
+            seen += line
+            if line.startswith("The page stays open"):
+                break
+        found = re.search(r"The page of this gateway: (https://localhost:\d+)   set-up code: (\S+)", seen)
+        assert found, seen
+        trusting = ssl.create_default_context()
+        trusting.check_hostname = False
+        trusting.verify_mode = ssl.CERT_NONE  # it has made its certificate itself
+        with urlopen(found[1] + "/", context=trusting, timeout=30) as answer:  # noqa: S310
+            assert b"<form" in answer.read()
+        assert "Everything the console was promised is at the centre" in seen
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, rest
+    assert list(directory.iterdir()) == []
+    assert daemons_in(directory) == []
+
+
+def test_without_the_page_there_is_none(short_directory: str) -> None:
+    with started(Path(short_directory), 2, "page=False") as process:
+        output, _ = process.communicate(timeout=110)
+    assert process.returncode == 0, output
+    assert "The page of this gateway" not in output
+
+
 def test_interrupt_stops_and_removes_everything(short_directory: str) -> None:
     directory = Path(short_directory)
     with started(directory, 200) as process:
@@ -150,7 +184,10 @@ def test_daemon_that_does_not_start_is_explained_and_its_log_kept(short_director
 
 def on_terminal(directory: str, **environment: str) -> tuple[int, str]:
     """Run the smallest demo on a pseudo terminal of 100 x 40; return exit code and everything it drew."""
-    program = "import sys; from gateway.demo import run; sys.exit(run(records=2, images=0, cbct_slices=0))"
+    program = (
+        "import sys; from gateway.demo import run; "
+        "sys.exit(run(records=2, images=0, cbct_slices=0, stay=False))"
+    )
     near, far = os.openpty()
     fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     given = {key: value for key, value in os.environ.items() if key not in {"NO_COLOR", "COLUMNS", "LINES"}}
