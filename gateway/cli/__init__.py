@@ -33,6 +33,7 @@ COMMANDS = {
     "commitments": _Entry("gateway.cli.commitments", "See what consoles asked about storage commitment."),
     "steps": _Entry("gateway.cli.steps", "See and steer queued messages of procedure steps."),
     "echo": _Entry("gateway.cli.echo", "Verify the way to a peer, step by step."),
+    "test": _Entry("gateway.cli.test_path", "Test the way to a peer, up to storage and commitment."),
     "send": _Entry("gateway.cli.send", "Send DICOM files straight to a peer."),
     "audit": _Entry("gateway.cli.audit", "See who did what, and check that the trail is whole."),
     "doctor": _Entry("gateway.cli.doctor", "Say how the machine is: disks, clock, temperature, network."),
