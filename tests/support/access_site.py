@@ -18,6 +18,7 @@ import aiohttp
 from aiohttp import TCPConnector, web
 from aiohttp.test_utils import TestServer
 from argon2 import PasswordHasher
+from yarl import URL
 
 from gateway.admin.access import setup_code
 from gateway.admin.access.access import Access
@@ -48,7 +49,7 @@ class Browser:
         self.http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
     async def get(self, path: str, **headers: str) -> Document:
-        """Ask for a page. Redirects are not followed."""
+        """Ask for a page, at exactly this path. Redirects are not followed."""
         return await self._ask("GET", path, None, headers)
 
     async def post(self, path: str, *, headers: dict[str, str] | None = None, **fields: str) -> Document:
@@ -73,7 +74,7 @@ class Browser:
         if self.cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         async with self.http.request(
-            method, self.base + path, data=data, headers=sent, allow_redirects=False
+            method, URL(self.base + path, encoded=True), data=data, headers=sent, allow_redirects=False
         ) as response:
             raw = await response.read()
             for name, morsel in response.cookies.items():
