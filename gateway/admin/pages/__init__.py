@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from gateway.admin.page import Page
-from gateway.admin.pages import alerts, audit, configuration, front, home, link, logs, queue, support, system
+from gateway.admin.pages import (
+    alerts,
+    audit,
+    certificates,
+    configuration,
+    front,
+    home,
+    link,
+    logs,
+    peers,
+    queue,
+    support,
+    system,
+)
 
 PAGES: tuple[Page, ...] = (
     front.PAGE,
@@ -11,6 +24,8 @@ PAGES: tuple[Page, ...] = (
     queue.PAGE,
     link.PAGE,
     alerts.PAGE,
+    peers.PAGE,
+    certificates.PAGE,
     configuration.PAGE,
     logs.PAGE,
     audit.PAGE,
