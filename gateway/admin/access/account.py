@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import math
 
 from aiohttp import web
 
 from gateway.admin.access.guard import CHANGE_PASSWORD
+from gateway.admin.access.https import CertificateUnusable, of_page
+from gateway.admin.access.permissions import Permission
 from gateway.admin.access.rooms import Rooms
 from gateway.admin.access.sessions import Session
 from gateway.admin.access.sign_in import NotSignedIn, Problem, SignIn, who_of
@@ -46,8 +50,13 @@ class AccountPage:
         """The whole page."""
         session = session_of(visit)
         account = self._rooms.users.get(session.number)
+        certificate = None
+        if session.user.may(Permission.CONFIGURE):
+            with contextlib.suppress(CertificateUnusable):
+                certificate = await asyncio.to_thread(of_page, self._rooms.settings)
         return visit.render(
             "access/account.html",
+            certificate=certificate,
             session=session,
             account=account,
             sessions=self._rooms.sessions.of(session.number),

@@ -30,6 +30,8 @@ from gateway.errors import LocalError
 if TYPE_CHECKING:
     from cryptography import x509
 
+    from gateway.admin.settings import AdminSettings
+
 FILE = "page.pem"  # certificate and key in one file: they are replaced together
 VALID = datetime.timedelta(days=730)
 RENEW_BEFORE = datetime.timedelta(days=30)
@@ -152,6 +154,12 @@ def read(path: Path, *, self_made: bool) -> PageCertificate:
         found.not_valid_after_utc.timestamp(),
         self_made,
     )
+
+
+def of_page(settings: AdminSettings) -> PageCertificate:
+    """Return the certificate the page is served with. CertificateUnusable in words. Blocks."""
+    own = settings.certificate is None
+    return read(settings.certificate or settings.state_dir / FILE, self_made=own)
 
 
 def make(names: Sequence[str], addresses: Sequence[IpAddress], now: datetime.datetime, title: str) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.admin.access.guard import SESSION_COOKIE
+from gateway.admin.access.https import Https
 from gateway.admin.access.lockout import FREE
 from tests.support.access_site import PASSWORD, AccessSite, access_site
 
@@ -123,3 +124,12 @@ async def test_a_language_is_remembered_for_the_person(site: AccessSite) -> None
     await ben.post("/account/language", language="")
     assert "language" not in ben.cookies
     assert (await ben.post("/account/language", language="xx")).status == 422
+
+
+async def test_engineers_see_the_fingerprint_of_the_page(site: AccessSite) -> None:
+    emil = await site.person("Emil", "engineer")
+    assert not (await emil.get("/account")).all("#certificate")  # there is none yet
+    certificate = Https(site.folder).certificate
+    assert (await emil.get("/account")).find(".fingerprint").text == certificate.fingerprint
+    vera = await site.person("Vera", "viewer")
+    assert not (await vera.get("/account")).all("#certificate")
