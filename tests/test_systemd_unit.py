@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,6 +17,7 @@ from gateway.model import AETitle
 ROOT = Path(__file__).parents[1]
 UNIT = ROOT / "systemd/dicom-gateway.service"
 PAGE = ROOT / "systemd/dicom-gateway-admin.service"
+TMPFILES = (ROOT / "systemd/dicom-gateway.tmpfiles.conf").read_text()
 # systemd-analyze's rating from 0 to 10, in tenths: it may get better, not worse.
 _EXPOSURE = 20
 
@@ -75,6 +78,32 @@ def test_its_folders_are_the_defaults_of_the_configuration() -> None:
     assert config.gateway.state_dir == Path("/var/lib") / told["StateDirectory"][0]
     assert config.operator.socket.parent == Path("/run") / told["RuntimeDirectory"][0]
     assert f"/etc/{told['ConfigurationDirectory'][0]}/gateway.toml" in told["ExecStart"][0]
+
+
+def test_the_gateway_may_change_its_configuration_and_nothing_that_is_roots() -> None:
+    assert directives()["ReadWritePaths"] == ["/etc/dicom-gateway"]
+    rows = {line.split()[1]: line.split()[2:5] for line in TMPFILES.splitlines() if not line.startswith("#")}
+    # Sticky and root's: who is in the group may add files, and change those of its own only.
+    assert rows["/etc/dicom-gateway"] == ["1770", "root", "dicom-gateway"]
+    assert rows["/etc/dicom-gateway/tls"] == ["0750", "root", "dicom-gateway"]
+    for own in ("gateway.toml", "conf.d/*.toml"):
+        assert rows[f"/etc/dicom-gateway/{own}"] == ["0640", "dicom-gateway", "dicom-gateway"]
+
+
+@pytest.mark.skipif(shutil.which("systemd-tmpfiles") is None, reason="systemd-tmpfiles is not here")
+def test_systemd_makes_the_folders_as_told(tmp_path: Path) -> None:
+    ours = (str(os.getuid()), str(os.getgid()))  # the users of the product are not on this machine
+    told = re.sub(r" (root|dicom-gateway) dicom-gateway -", f" {ours[0]} {ours[1]} -", TMPFILES)
+    answer = subprocess.run(
+        ["systemd-tmpfiles", "--create", f"--root={tmp_path}", "-"],
+        input=told,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (answer.returncode, answer.stderr) == (0, "")
+    modes = {path.name: path.stat().st_mode & 0o7777 for path in (tmp_path / "etc").rglob("*")}
+    assert modes == {"dicom-gateway": 0o1770, "conf.d": 0o750, "tls": 0o750}
 
 
 def test_the_filter_lets_the_gateway_give_its_operator_socket_to_a_group() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -93,7 +94,8 @@ class Folder:
         """
         try:
             if any("/" in name for name in texts) and not (self.path / EXTRA).is_dir():
-                (self.path / EXTRA).mkdir(mode=0o750)
+                (self.path / EXTRA).mkdir()
+                (self.path / EXTRA).chmod(0o750)  # whatever the process's umask
                 sync_folder(self.path)
             for name in sorted(texts, key=lambda name: (name == self.main.name, name)):
                 replace_file(self.path / name, texts[name].encode("utf-8", "surrogatepass"))
@@ -111,7 +113,18 @@ class Folder:
         for folder in (self.path, self.path / EXTRA):
             if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
                 return f"The gateway may not write to {folder}. {_MEND}"
+            for file in folder.glob("*.toml"):
+                if _is_anothers(file, folder):
+                    return f"{file} belongs to another user, so the gateway may not replace it. {_MEND}"
         return ""
 
 
-_MEND = "Give the folder to the user of the gateway (systemd/README.md, section on the configuration)."
+def _is_anothers(file: Path, folder: Path) -> bool:
+    """Say whether the sticky bit of `folder` keeps us from replacing `file`."""
+    us, around = os.geteuid(), folder.stat()
+    return bool(us and around.st_mode & stat.S_ISVTX and us not in (around.st_uid, file.stat().st_uid))
+
+
+_MEND = (
+    "Run `systemd-tmpfiles --create dicom-gateway.conf` (systemd/README.md, section on the configuration)."
+)

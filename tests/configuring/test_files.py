@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from gateway.configuring.files import MAX_BYTES, MAX_FILES, Folder, accept, dige
 from gateway.errors import LocalError
 from gateway.operator.configuration_errors import NotAcceptable, NotWritable
 
+ROOT = Path(__file__).parents[2]
 AS_ROOT = os.geteuid() == 0
 
 
@@ -118,3 +121,49 @@ def test_a_leftover_of_a_crash_is_no_obstacle(tmp_path: Path) -> None:
     replace_file(tmp_path / "x", b"whole")
     assert (tmp_path / "x").read_bytes() == b"whole"
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+_AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from gateway.configuring.files import Folder
+os.setgroups([]); os.setgid({group}); os.setuid({user})
+folder = Folder(Path({main!r}))
+print(folder.obstacle())
+folder.write({{"gateway.toml": "new", "conf.d/x.toml": ""}})
+"""
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root can become another user")
+def test_a_confined_gateway_replaces_its_own_files_and_none_of_roots(tmp_path: Path) -> None:
+    """The folder as systemd/dicom-gateway.tmpfiles.conf makes it: root's, sticky, open to the group."""
+    user = group = 65534
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        folder.chmod(folder.stat().st_mode | 0o011)
+    etc = tmp_path / "etc"
+    (etc / "tls").mkdir(parents=True)
+    (etc / "tls" / "gateway.key").write_text("key")
+    main = etc / "gateway.toml"
+    main.write_text("old")
+    os.chown(etc, 0, group)
+    etc.chmod(0o1770)
+    script = _AS_NOBODY.format(user=user, group=group, main=str(main))
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, cwd=ROOT
+        )
+
+    refused = run()  # an editor of root's has made it root's
+    assert "belongs to another user" in refused.stdout
+    assert "NotWritable" in refused.stderr
+    assert main.read_text() == "old"
+    os.chown(main, user, group)
+    done = run()
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+    assert main.read_text() == "new"
+    assert (etc / "conf.d").stat().st_mode & 0o777 == 0o750
+    taken = script.replace("folder.write({", 'Path(folder.path / "tls").rename(folder.path / "mine"); ({')
+    stolen = subprocess.run([sys.executable, "-c", taken], capture_output=True, text=True, cwd=ROOT)
+    assert "PermissionError" in stolen.stderr
+    assert (etc / "tls" / "gateway.key").read_text() == "key"
