@@ -37,7 +37,6 @@ REVEALED_SECONDS = 60
 """How long a revealed patient stays on the screen."""
 
 _REVEALS_AT_ONCE = 4
-_NO_STORE = {"Cache-Control": "no-store"}
 
 _LAST: WeakKeyDictionary[web.Application, Known] = WeakKeyDictionary()
 """What the gateway said last, for when it does not answer."""
@@ -157,11 +156,9 @@ async def reveal(visit: Visit) -> web.StreamResponse:
     number = int(visit.path_value("number"))
     patient = await visit.gateway.post(RevealedPatient, f"/v1/records/{number}/reveal")
     template = "home/patient.html" if visit.is_fragment else "home/revealed.html"
-    response = visit.render(
+    return visit.render(
         template, patient=patient, masked=_group(visit), seconds=REVEALED_SECONDS, day=visit.query("day")
     )
-    response.headers.update(_NO_STORE)
-    return response
 
 
 def _group(visit: Visit) -> int | None:
@@ -190,7 +187,7 @@ async def _print(
     """`patients`: those that were revealed; None when nobody asked for them."""
     status = await visit.gateway.get(Status, "/v1/status")
     known = Known(status, page.totals, time.time())
-    response = visit.render(
+    return visit.render(
         "home/print.html",
         day=day,
         records=page,
@@ -202,8 +199,6 @@ async def _print(
         zone=_zone(day),
         titles=_titles(known),
     )
-    response.headers.update(_NO_STORE)
-    return response
 
 
 async def _reveal_all(visit: Visit, wanted: Sequence[RecordFacts]) -> dict[int, RevealedPatient]:

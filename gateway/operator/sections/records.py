@@ -187,4 +187,4 @@ class RecordsSection(Section):
         return answer(await self._records.page(since=since, until=until, before=before, limit=limit))
 
     async def reveal(self, _request: Request, number: int) -> Response:
-        return answer(await self._records.reveal(number), headers={"Cache-Control": "no-store"})
+        return answer(await self._records.reveal(number))
