@@ -25,6 +25,8 @@ The flow, from the console's first byte to the centre's receipt::
     commitment/           asks the destinations for storage commitment, and reports to the consoles
     procedure_steps/      MPPS that was taken durably, passed on in order
 
+    records/              reads what stored treatment records say, for whoever looks at them
+
     app.py builds all of this; operator/ shows and steers it; cli/ is what people type.
     notices.py carries what happened to logs.py and metrics.py; nothing comes back that way.
 

@@ -82,7 +82,9 @@ async def test_what_waits_and_since_when(bench: RecordBench, page: Site) -> None
 async def test_a_record_in_words(bench: RecordBench, page: Site) -> None:
     await bench.store(make_record(fraction=12, sizes=SMALL, manner=Manner("MACHINE", "VERIFIED_OVR")))
     (row,) = await rows(page)
-    assert row.find("[data-label=Received]").text.startswith("12:00:00 record says Mar 17, 2026, 08:42 LINAC1")
+    assert row.find("[data-label=Received]").text.startswith(
+        "12:00:00 record says Mar 17, 2026, 08:42 LINAC1"
+    )
     assert cell(row, "Fraction") == "12 of 30"
     assert "3 beams" in cell(row, "Beams")
     assert "F3 G144 : stopped by the machine" in cell(row, "Beams")
@@ -181,6 +183,7 @@ async def test_what_is_not_kept_any_more(bench: RecordBench, page: Site) -> None
     await bench.spool.expire(bench.clock.now)
     (row,) = await rows(page)
     assert "delivered, no longer kept here" in row.text
+    assert row.find(".patient").text == "–"
     assert "ARIA: sent 12:00:00, not confirmed yet" in row.text
     assert not row.all(".reveal")
 
