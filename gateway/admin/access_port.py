@@ -67,11 +67,6 @@ def _visitor(request: web.Request) -> _Visitor:
     return visitor
 
 
-def expect_visitor(request: web.Request) -> None:
-    """Let copies of `request` that are made from now on share what access finds out."""
-    _visitor(request)
-
-
 def admit(request: web.Request, session: Session | None, csrf: str) -> None:
     """Remember who sends `request`, and the token that the forms of the answer carry."""
     visitor = _visitor(request)

@@ -7,7 +7,6 @@ import asyncio
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.admin.access_port import expect_visitor
 from gateway.admin.page import MAX_FORM, route_of
 
 PATIENCE = 20.0  # seconds for a small form to arrive
@@ -23,15 +22,14 @@ async def bodies(request: web.Request, handler: Handler) -> web.StreamResponse:
     most = route.max_body if route else MAX_FORM
     if request.content_length is not None and request.content_length > most:
         raise web.HTTPRequestEntityTooLarge(most, request.content_length)
-    bounded = request
-    if most != request.client_max_size:
-        expect_visitor(request)  # the error page is made for the original
-        bounded = request.clone(client_max_size=most)
+    # Not request.clone(client_max_size=...): what is found out about a copy, and the files that come with it,
+    # would be lost on the error page and at the end of the request.
+    request._client_max_size = most
     timer = asyncio.get_running_loop().call_later(
         PATIENCE + most / SLOWEST, request.content.set_exception, web.HTTPRequestTimeout()
     )
     request.content.on_eof(timer.cancel)
     try:
-        return await handler(bounded)
+        return await handler(request)
     finally:
         timer.cancel()

@@ -90,6 +90,8 @@ def ago(lang: str, epoch: float | None, now: float | None = None) -> str:
         return NOTHING
     delta = epoch - (time.time() if now is None else now)
     delta = max(min(delta, 1e11), -1e11)  # what is further away is "3,170 years", and no error
+    if -1 < delta < 2:  # this very moment, by clocks that differ a little
+        delta = -1
     return dates.format_timedelta(round(delta), add_direction=True, threshold=1.5, locale=_locale(lang))
 
 

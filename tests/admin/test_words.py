@@ -77,6 +77,7 @@ def test_how_long_ago() -> None:
     assert words.ago("en", AT - 180, AT) == "3 minutes ago"
     assert words.ago("en", AT + 7200, AT) == "in 2 hours"
     assert words.ago("pt", AT - 180, AT) == "há 3 minutos"
+    assert words.ago("en", AT, AT) == words.ago("en", AT + 1.4, AT) == "1 second ago"
     assert words.ago("en", None, AT) == "–"
 
 

@@ -24,7 +24,8 @@ const now = () => Date.now() / 1000 + ahead;
 
 function ago(seconds) {
   const [unit, length] = STEPS.find(([, each]) => Math.abs(seconds) >= each * 1.5) || STEPS[3];
-  return relative.format(Math.round(seconds / length), unit);
+  const count = Math.round(seconds / length);
+  return relative.format(unit === "second" && count > -1 && count < 2 ? -1 : count, unit);
 }
 
 const clock = document.querySelector("[data-clock]");
@@ -180,5 +181,5 @@ function prepare(part) {
   part.querySelectorAll("[data-needs-script]").forEach((each) => { each.hidden = false; });
 }
 prepare(document);
-document.addEventListener("htmx:afterSwap", (event) => { prepare(event.detail.target); tick(); });
+document.addEventListener("htmx:afterSwap", () => { prepare(document); tick(); }); /* the element of the event may be gone */
 tick();
