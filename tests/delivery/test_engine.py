@@ -113,3 +113,27 @@ async def test_without_destinations_it_runs_until_it_is_closed(tmp_path: Path) -
     assert not run.done()
     await subject.close()
     await run
+
+
+async def test_whoever_finds_a_destination_dead_or_alive_is_believed(tmp_path: Path) -> None:
+    subject = await engine(tmp_path, "oncology")
+    subject.answered("oncology", 0.6)
+    (oncology,) = subject.status()
+    assert (oncology.link_state, oncology.rtt) == ("online", 0.6)
+    subject.unreachable("oncology", "nothing has come back for 2.1 s")
+    (oncology,) = subject.status()
+    assert (oncology.link_state, oncology.circuit) == ("offline", "open")
+    assert oncology.reason == "nothing has come back for 2.1 s"
+    before = oncology.next_try
+    subject.unreachable("oncology", "again")  # one failure, not several
+    (oncology,) = subject.status()
+    assert (oncology.reason, oncology.next_try) == (
+        "nothing has come back for 2.1 s",
+        pytest.approx(before, abs=0.05),
+    )
+    subject.answered("oncology", 0.6)  # delivery finds out by itself, with its own probe
+    assert subject.status()[0].link_state == "offline"
+    with pytest.raises(LocalError):
+        subject.unreachable("nobody", "")
+    with pytest.raises(LocalError):
+        subject.answered("nobody", 1.0)
