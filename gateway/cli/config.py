@@ -71,7 +71,7 @@ def show(socket: Path | None, config: Path | None, as_json: bool, number: int | 
             say(found.obstacle, "yellow")
         files = found.files
     else:
-        files = codec.decode(facts.VersionDetail, data).files
+        files = codec.decode(facts.ConfigurationVersionDetail, data).files
     for file in files:
         say()
         say(f"# {file.name}", "bold")
@@ -97,7 +97,7 @@ def check(
     with connect(socket, config) as client:
         files, _ = _candidate(client, file)
         data = client.check_configuration(files)
-    report = codec.decode(facts.CheckReport, data)
+    report = codec.decode(facts.ConfigurationReport, data)
     if as_json:
         print_json(data)
     else:
@@ -204,7 +204,7 @@ def history(socket: Path | None, config: Path | None, as_json: bool) -> None:
         Column("version", right=True), Column("when"), Column("who"), Column("what"), Column("kept"),
         Column("why"),
     ]  # fmt: skip
-    table(columns, [_row(one) for one in codec.decode(facts.VersionPage, data).versions])
+    table(columns, [_row(one) for one in codec.decode(facts.ConfigurationHistory, data).versions])
 
 
 @command.command(
@@ -302,7 +302,7 @@ def _tell(state: facts.ConfigurationState) -> None:
         say(f"The gateway runs with {version}.", "green")
 
 
-def _print_report(report: facts.CheckReport) -> None:
+def _print_report(report: facts.ConfigurationReport) -> None:
     errors = sum(one.severity == "error" for one in report.problems)
     if report.valid:
         say("valid", "green")
@@ -321,7 +321,7 @@ def _problem_row(one: facts.ConfigurationProblem) -> list[Cell | str]:
     return [kind, place, one.key, one.value, one.message, one.allowed]
 
 
-def _row(one: facts.VersionFacts) -> list[Cell | str]:
+def _row(one: facts.ConfigurationVersion) -> list[Cell | str]:
     what = one.how + (f" (version {one.of})" if one.of else "")
     return [str(one.number), moment(one.at), one.who, what, "yes" if one.confirmed else "no", one.why]
 

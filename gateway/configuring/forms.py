@@ -9,14 +9,14 @@ from gateway.config.kinds import Choice, Flag, Kind, Whole
 from gateway.config.schema import Config
 from gateway.config.section import Section
 from gateway.config.shape import Key, keys
-from gateway.operator.configuration_facts import KeyFacts, SchemaFacts, SectionFacts
+from gateway.operator.configuration_facts import ConfigurationSchema, KeyFacts, SectionFacts
 
 _KindName = Literal["text", "flag", "whole", "choice", "table"]
 
 
-def schema() -> SchemaFacts:
+def schema() -> ConfigurationSchema:
     """Return every section and key there is, in the order of the reference."""
-    return SchemaFacts(tuple(_sections(Config, "", False)))
+    return ConfigurationSchema(tuple(_sections(Config, "", False)))
 
 
 def _sections(section: type[Section], path: str, many: bool) -> Iterator[SectionFacts]:

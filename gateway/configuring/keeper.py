@@ -36,16 +36,16 @@ from gateway.operator.configuration_errors import (
 )
 from gateway.operator.configuration_facts import (
     ApplyRequest,
-    Candidate,
-    CheckReport,
+    ConfigurationCandidate,
     ConfigurationFacts,
+    ConfigurationHistory,
     ConfigurationProblem,
+    ConfigurationReport,
+    ConfigurationSchema,
     ConfigurationState,
+    ConfigurationVersionDetail,
     Hazard,
     RollbackRequest,
-    SchemaFacts,
-    VersionDetail,
-    VersionPage,
 )
 
 _log = logging.getLogger(__name__)
@@ -222,19 +222,21 @@ class Keeper:
             obstacle=obstacle,
         )
 
-    async def versions(self) -> VersionPage:
+    async def versions(self) -> ConfigurationHistory:
         """Return the history, the newest first."""
         await self._begun.wait()
-        return VersionPage(tuple(map(version_facts, await asyncio.to_thread(self._versions.entries))))
+        return ConfigurationHistory(
+            tuple(map(version_facts, await asyncio.to_thread(self._versions.entries)))
+        )
 
-    async def version(self, number: int) -> VersionDetail:
+    async def version(self, number: int) -> ConfigurationVersionDetail:
         """Return one version with its files. NoSuchVersion."""
         await self._begun.wait()
         version = await asyncio.to_thread(self._versions.get, number)
         texts = await asyncio.to_thread(self._versions.texts, number)
-        return VersionDetail(version_facts(version), file_facts(texts, self._folder.main.name))
+        return ConfigurationVersionDetail(version_facts(version), file_facts(texts, self._folder.main.name))
 
-    def schema(self) -> SchemaFacts:
+    def schema(self) -> ConfigurationSchema:
         """Return every section and key there is."""
         return forms.schema()
 
@@ -249,7 +251,7 @@ class Keeper:
 
     # what is done
 
-    async def check(self, candidate: Candidate) -> CheckReport:
+    async def check(self, candidate: ConfigurationCandidate) -> ConfigurationReport:
         """Check a candidate as a whole. NotAcceptable; TooManyChecks; NotChecked."""
         texts = texts_of(candidate.files)
         accept(texts, self._folder.main.name)

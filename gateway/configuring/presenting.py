@@ -10,11 +10,11 @@ from gateway.configuring.trial import Trial
 from gateway.configuring.versions import Version
 from gateway.operator.configuration_errors import NotAcceptable
 from gateway.operator.configuration_facts import (
-    CheckReport,
     ConfigurationFile,
+    ConfigurationReport,
+    ConfigurationVersion,
     Hazard,
     TrialFacts,
-    VersionFacts,
 )
 
 
@@ -40,9 +40,9 @@ def texts_of(files: Sequence[ConfigurationFile]) -> dict[str, str]:
     return texts
 
 
-def version_facts(version: Version) -> VersionFacts:
+def version_facts(version: Version) -> ConfigurationVersion:
     """Return one entry of the history."""
-    return VersionFacts(
+    return ConfigurationVersion(
         version.number, version.at, version.who, version.why, version.how, version.digest, version.confirmed,
         version.of,
     )  # fmt: skip
@@ -53,6 +53,6 @@ def trial_facts(trial: Trial, left: float) -> TrialFacts:
     return TrialFacts(trial.number, trial.who, trial.why, max(0.0, left), trial.window, trial.former_number)
 
 
-def report(texts: Texts, checked: Checked, hazards: tuple[Hazard, ...]) -> CheckReport:
+def report(texts: Texts, checked: Checked, hazards: tuple[Hazard, ...]) -> ConfigurationReport:
     """Return what came of a check."""
-    return CheckReport(checked.valid, digest(texts), checked.problems, checked.summary, hazards)
+    return ConfigurationReport(checked.valid, digest(texts), checked.problems, checked.summary, hazards)

@@ -100,7 +100,7 @@ class TrialFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class VersionFacts:
+class ConfigurationVersion:
     """One entry of the history of the configuration."""
 
     number: int
@@ -121,7 +121,9 @@ class ConfigurationState:
     digest: Annotated[str, "SHA-256 over the files the gateway was started with"]
     restarting: Annotated[bool, "the gateway is about to start again, with another configuration"]
     trial: TrialFacts | None
-    returned: Annotated[VersionFacts | None, "the last change came to nothing: what was put back, and why"]
+    returned: Annotated[
+        ConfigurationVersion | None, "the last change came to nothing: what was put back, and why"
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,29 +141,29 @@ class ConfigurationFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class VersionPage:
+class ConfigurationHistory:
     """The history, the newest first."""
 
-    versions: tuple[VersionFacts, ...]
+    versions: tuple[ConfigurationVersion, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class VersionDetail:
+class ConfigurationVersionDetail:
     """One version with its files."""
 
-    version: VersionFacts
+    version: ConfigurationVersion
     files: tuple[ConfigurationFile, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class ConfigurationCandidate:
     """A configuration to be checked."""
 
     files: tuple[ConfigurationFile, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class CheckReport:
+class ConfigurationReport:
     """What came of checking a candidate."""
 
     valid: bool
@@ -224,7 +226,7 @@ class SectionFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class SchemaFacts:
+class ConfigurationSchema:
     """Every section and key there is."""
 
     sections: tuple[SectionFacts, ...]

@@ -16,7 +16,12 @@ from gateway.operator.configuration_errors import (
     NotPossibleNow,
     NotValid,
 )
-from gateway.operator.configuration_facts import ApplyRequest, Candidate, ConfigurationState, RollbackRequest
+from gateway.operator.configuration_facts import (
+    ApplyRequest,
+    ConfigurationCandidate,
+    ConfigurationState,
+    RollbackRequest,
+)
 from tests.support.configured import CONFIG, Configured, configured, files
 
 OTHER = CONFIG.replace("11112", "11113")
@@ -158,7 +163,7 @@ async def test_what_is_not_valid_changes_nothing(box: Configured) -> None:
 )
 async def test_what_nobody_expects_needs_a_word(box: Configured, text: str, code: str) -> None:
     box.undelivered = {"oncology": 3}
-    report = await box.check(Candidate(files(main=text)))
+    report = await box.check(ConfigurationCandidate(files(main=text)))
     assert [one.code for one in report.hazards] == [code]
     with pytest.raises(NotAcknowledged, match=code):
         await apply(box, text)
@@ -217,7 +222,7 @@ async def test_the_reason_is_one_line(box: Configured, why: str) -> None:
 async def test_odd_sets_are_refused_before_anything_is_started(box: Configured) -> None:
     for odd in (files(more=""), files(main="") * 2, files(main="", **{"../x": ""}), files(main="\ud800")):
         with pytest.raises(NotAcceptable):
-            await box.check(Candidate(odd))
+            await box.check(ConfigurationCandidate(odd))
 
 
 async def test_a_history_that_cannot_be_kept_stops_changes_and_not_the_gateway(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ async def put_back(visit: Visit) -> web.StreamResponse:
 async def edit(visit: Visit) -> web.StreamResponse:
     """The files, ready to be changed."""
     shown = await visit.gateway.get(facts.ConfigurationFacts, _API)
-    report = None if not shown.problems else facts.CheckReport(False, "", shown.problems, None, ())
+    report = None if not shown.problems else facts.ConfigurationReport(False, "", shown.problems, None, ())
     return await _editor(visit, shown, _texts(shown.files), shown.digest, report)
 
 
@@ -104,9 +104,9 @@ async def _editor(
     shown: facts.ConfigurationFacts,
     texts: Texts,
     based_on: str,
-    report: facts.CheckReport | None,
+    report: facts.ConfigurationReport | None,
 ) -> web.StreamResponse:
-    schema = await visit.gateway.get(facts.SchemaFacts, f"{_API}/schema")
+    schema = await visit.gateway.get(facts.ConfigurationSchema, f"{_API}/schema")
     main = _title(shown.main)
     names = sorted(texts, key=lambda name: (name != main, name))
     return visit.render(
@@ -204,7 +204,7 @@ async def apply(visit: Visit) -> web.StreamResponse:
 
 async def history(visit: Visit) -> web.StreamResponse:
     """Every version there was."""
-    page = await visit.gateway.get(facts.VersionPage, f"{_API}/versions")
+    page = await visit.gateway.get(facts.ConfigurationHistory, f"{_API}/versions")
     state = await visit.gateway.get(facts.ConfigurationState, f"{_API}/state")
     return visit.render("configuration/history.html", versions=page.versions, state=state, was=_moment(state))
 
@@ -271,19 +271,19 @@ async def download(visit: Visit) -> web.StreamResponse:
 # ---- small things ------------------------------------------------------------------------------------------
 
 
-async def _check(visit: Visit, texts: Texts) -> facts.CheckReport:
-    candidate = facts.Candidate(tuple(facts.ConfigurationFile(*item) for item in texts.items()))
-    return await visit.gateway.post(facts.CheckReport, f"{_API}/check", candidate)
+async def _check(visit: Visit, texts: Texts) -> facts.ConfigurationReport:
+    candidate = facts.ConfigurationCandidate(tuple(facts.ConfigurationFile(*item) for item in texts.items()))
+    return await visit.gateway.post(facts.ConfigurationReport, f"{_API}/check", candidate)
 
 
-async def _version(visit: Visit, number: int) -> facts.VersionDetail:
-    return await visit.gateway.get(facts.VersionDetail, f"{_API}/versions/{number}")
+async def _version(visit: Visit, number: int) -> facts.ConfigurationVersionDetail:
+    return await visit.gateway.get(facts.ConfigurationVersionDetail, f"{_API}/versions/{number}")
 
 
-def _said(error: ApiProblem) -> facts.CheckReport:
+def _said(error: ApiProblem) -> facts.ConfigurationReport:
     """Return what the gateway refused as the one problem there is."""
     words = facts.ConfigurationProblem("error", "", None, "", "", error.details.detail, "")
-    return facts.CheckReport(False, "", (words,), None, ())
+    return facts.ConfigurationReport(False, "", (words,), None, ())
 
 
 def _texts(files: tuple[facts.ConfigurationFile, ...]) -> Texts:

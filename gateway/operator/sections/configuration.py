@@ -35,13 +35,13 @@ class ConfigurationControl(Protocol):
 
     async def show(self) -> facts.ConfigurationFacts: ...
 
-    async def versions(self) -> facts.VersionPage: ...
+    async def versions(self) -> facts.ConfigurationHistory: ...
 
-    async def version(self, number: int) -> facts.VersionDetail: ...
+    async def version(self, number: int) -> facts.ConfigurationVersionDetail: ...
 
-    def schema(self) -> facts.SchemaFacts: ...
+    def schema(self) -> facts.ConfigurationSchema: ...
 
-    async def check(self, candidate: facts.Candidate) -> facts.CheckReport: ...
+    async def check(self, candidate: facts.ConfigurationCandidate) -> facts.ConfigurationReport: ...
 
     async def apply(self, wanted: facts.ApplyRequest, who: str) -> facts.ConfigurationState: ...
 
@@ -60,14 +60,15 @@ class ConfigurationSection(Section):
         Route("GET", "/v1/configuration/state", "configuration_state", "What is in force, and on trial.",
               facts.ConfigurationState),
         Route("GET", "/v1/configuration/schema", "configuration_schema", "Every section and key there is.",
-              facts.SchemaFacts),
+              facts.ConfigurationSchema),
         Route("GET", "/v1/configuration/versions", "configuration_versions", "The history, newest first.",
-              facts.VersionPage),
+              facts.ConfigurationHistory),
         Route("GET", "/v1/configuration/versions/{number}", "configuration_version",
               "One version with its files.",
-              facts.VersionDetail, (_VERSION,), errors=(404,)),
+              facts.ConfigurationVersionDetail, (_VERSION,), errors=(404,)),
         Route("POST", "/v1/configuration/check", "check_configuration", "Check a candidate as a whole.",
-              facts.CheckReport, body=facts.Candidate, errors=(413, 422, 503), audited=False),
+              facts.ConfigurationReport, body=facts.ConfigurationCandidate, errors=(413, 422, 503),
+              audited=False),
         Route("POST", "/v1/configuration/apply", "apply_configuration",
               "Put a configuration in force on trial, and start again with it.",
               facts.ConfigurationState, body=facts.ApplyRequest, errors=(409, 413, 422, 503)),
@@ -110,7 +111,9 @@ class ConfigurationSection(Section):
         return answer(await self._control.version(number))
 
     async def check_configuration(self, request: Request) -> Response:
-        return answer(await self._control.check(await read_body(request, facts.Candidate, limit=MAX_BODY)))
+        return answer(
+            await self._control.check(await read_body(request, facts.ConfigurationCandidate, limit=MAX_BODY))
+        )
 
     async def apply_configuration(self, request: Request) -> Response:
         wanted = await read_body(request, facts.ApplyRequest, limit=MAX_BODY)

@@ -62,9 +62,9 @@ async def test_the_whole_way_in_somebodys_name(scene: Scene) -> None:
     assert state.trial is not None
     assert state.trial.who.startswith("Anna B. by ")
     await scene.client.post(facts.ConfigurationState, f"{API}/confirm", facts.ConfirmRequest(2))
-    page = await scene.client.get(facts.VersionPage, f"{API}/versions")
+    page = await scene.client.get(facts.ConfigurationHistory, f"{API}/versions")
     assert [one.number for one in page.versions] == [2, 1]
-    detail = await scene.client.get(facts.VersionDetail, f"{API}/versions/1")
+    detail = await scene.client.get(facts.ConfigurationVersionDetail, f"{API}/versions/1")
     assert detail.files == files(main=CONFIG)
     await scene.client.post(facts.ConfigurationState, f"{API}/rollback", facts.RollbackRequest(1, "no good"))
     told = [(one.what, one.outcome, one.detail) for one in scene.box.log.of(OperatorActed)]
@@ -77,7 +77,9 @@ async def test_the_whole_way_in_somebodys_name(scene: Scene) -> None:
 
 async def test_a_check_changes_nothing_and_is_not_audited(scene: Scene) -> None:
     report = await scene.client.post(
-        facts.CheckReport, f"{API}/check", facts.Candidate(files(main=OTHER + "bogus = 1\n"))
+        facts.ConfigurationReport,
+        f"{API}/check",
+        facts.ConfigurationCandidate(files(main=OTHER + "bogus = 1\n")),
     )
     assert not report.valid
     assert [(one.line, one.key) for one in report.problems] == [(CONFIG.count("\n") + 1, "route[ARIA].bogus")]
@@ -95,7 +97,9 @@ async def test_refusals_have_their_status_and_a_next_step(scene: Scene) -> None:
     assert (hazard.status, "peer:oncology" in hazard.detail) == (409, True)
     nothing = scene.client.post(facts.ConfigurationState, f"{API}/confirm", facts.ConfirmRequest(1))
     assert (await refused(nothing)).status == 409
-    assert (await refused(scene.client.get(facts.VersionDetail, f"{API}/versions/99"))).status == 404
+    assert (
+        await refused(scene.client.get(facts.ConfigurationVersionDetail, f"{API}/versions/99"))
+    ).status == 404
     nowhere = facts.RollbackRequest(99)
     assert (
         await refused(scene.client.post(facts.ConfigurationState, f"{API}/rollback", nowhere))
@@ -113,7 +117,7 @@ async def test_too_much_is_refused_while_it_arrives(scene: Scene) -> None:
 
 
 async def test_the_schema_is_all_there_is(scene: Scene) -> None:
-    schema = await scene.client.get(facts.SchemaFacts, f"{API}/schema")
+    schema = await scene.client.get(facts.ConfigurationSchema, f"{API}/schema")
     sections = {section.path: section for section in schema.sections}
     assert {"gateway", "listener", "listener.tls", "peer", "route", "delivery.link_backoff"} <= set(sections)
     assert sections["peer"].many
