@@ -52,7 +52,7 @@ def _with(options: list[tuple[str, str]], chosen: str) -> list[tuple[str, str]]:
 
 
 async def rows(visit: Visit) -> web.StreamResponse:
-    """The rows alone, from the same number on as they are shown: what is new does not push them away."""
+    """The rows alone."""
     return visit.render("queue/rows.html", words=words, **await _values(visit, Filter.of_address(visit)))
 
 
@@ -100,11 +100,11 @@ async def _values(visit: Visit, wanted: Filter) -> dict[str, Any]:
             raise
         problem = str(error)
     forwards, backwards = ("before", "after") if wanted.newest_first else ("after", "before")
-    first = page.deliveries[0].number if page.deliveries else None
-    pin: dict[str, int | None] = {"after": after, "before": before}
-    if first is not None:
-        pin = {forwards: first + 1 if wanted.newest_first else first - 1}
-    at_start = after is None and before is None
+    pinned = visit.query("pinned") == "1"
+    cut: dict[str, int | None] = {"after": after, "before": before, "pinned": 1 if pinned else None}
+    if wanted.newest_first and after is None and before is None and page.deliveries:
+        # From the same number on as it is shown now: what is new must not push the rows away.
+        cut = {"before": page.deliveries[0].number + 1, "pinned": 1}
     may = {name: visit.user.may(Permission(name)) for name in ("steer", "discard", "export")}
     return {
         "wanted": wanted,
@@ -112,10 +112,10 @@ async def _values(visit: Visit, wanted: Filter) -> dict[str, Any]:
         "problem": problem,
         "why": {one.number: words.why(visit, one) for one in page.deliveries},
         "here": wanted.address({"after": after, "before": before}),
-        "refresh": wanted.address(pin, "/queue/list/rows"),
+        "refresh": wanted.address(cut, "/queue/list/rows"),
         "next_href": "" if page.next is None else wanted.address({forwards: page.next}),
         "previous_href": "" if page.previous is None else wanted.address({backwards: page.previous}),
-        "newer": wanted.newest_first and not at_start and page.previous is not None and visit.is_fragment,
+        "newer": pinned and page.previous is not None,
         "may": may,
         "selectable": any(may.values()),
     }

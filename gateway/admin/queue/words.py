@@ -190,6 +190,7 @@ def next_step(visit: Visit, code: str, words: str) -> str:
 
 def why(visit: Visit, delivery: facts.DeliveryFacts) -> str:
     """Return why a delivery is held or was put back, in a few words; empty when there is nothing to say."""
-    if delivery.state not in ("held", "queued"):
-        return ""
-    return cause(visit, delivery.cause) or delivery.reason
+    if delivery.state == "held":
+        return cause(visit, delivery.cause) or delivery.reason
+    # What waits because the link is down says nothing of the object: the state of the link is shown instead.
+    return cause(visit, delivery.cause) if delivery.state == "queued" else ""

@@ -2,6 +2,7 @@
 "use strict";
 
 let held = false; /* a button is being pressed: the list must not change under the finger */
+const owed = new Set(); /* what would have changed meanwhile: asked for again afterwards */
 let kept = null;
 
 const ticks = () => [...document.querySelectorAll('#rows input[name="number"]')];
@@ -11,7 +12,7 @@ function count() {
   if (!place) return;
   const all = ticks();
   const chosen = all.filter((each) => each.checked).length;
-  place.textContent = chosen ? place.dataset.chosen.replace("{count}", chosen) : "";
+  place.textContent = chosen || "";
   const every = document.getElementById("tick-all");
   if (every) {
     every.checked = chosen > 0 && chosen === all.length;
@@ -26,12 +27,18 @@ document.addEventListener("change", (event) => {
 
 document.addEventListener("pointerdown", () => { held = true; });
 for (const kind of ["pointerup", "pointercancel", "dragend"]) {
-  document.addEventListener(kind, () => { setTimeout(() => { held = false; }, 300); });
+  document.addEventListener(kind, () => setTimeout(released, 300));
+}
+
+function released() {
+  held = false;
+  for (const id of owed) document.getElementById(id)?.dispatchEvent(new CustomEvent("sse:queue"));
+  owed.clear();
 }
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const place = event.detail.target;
-  if (held) { event.detail.shouldSwap = false; return; }
+  if (held) { event.detail.shouldSwap = false; owed.add(place.id); return; }
   kept = {
     ticked: new Set([...place.querySelectorAll("input:checked")].map((each) => each.id)),
     open: new Set([...place.querySelectorAll("details[open]")].map((each) => each.id)),
@@ -44,6 +51,7 @@ document.addEventListener("htmx:afterSwap", () => {
     for (const id of kept.open) { const each = id && document.getElementById(id); if (each) each.open = true; }
     kept = null;
   }
+  for (const each of document.querySelectorAll("[data-needs-script]")) each.hidden = false;
   count();
 });
 count();
