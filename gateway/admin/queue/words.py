@@ -168,13 +168,6 @@ COMMITMENTS: Mapping[str, str] = {
 }
 COMMITMENT_KINDS: Mapping[str, str] = {"open": "waiting", "reporting": "waiting", "reported": "ok"}
 
-LINKS: Mapping[str, str] = {
-    "online": N_("online"),
-    "degraded": N_("unstable"),
-    "offline": N_("offline"),
-    "unknown": N_("not known yet"),
-}
-
 
 def cause(visit: Visit, word: str) -> str:
     """Return a cause as a sentence; empty for one that the page does not know."""
