@@ -30,16 +30,17 @@ def local_names(hostname: str | None = None) -> list[str]:
 def local_addresses() -> list[IpAddress]:
     """Return the addresses of this device, loopback first; link-local ones are of no use in a browser."""
     loopback: list[IpAddress] = [ipaddress.IPv4Address("127.0.0.1"), ipaddress.IPv6Address("::1")]
-    found = [*_version_4(), *_version_6(Path("/proc/net/if_inet6"))]
+    found = [*_version_4(Path("/sys/class/net")), *_version_6(Path("/proc/net/if_inet6"))]
     usable = [address for address in found if not (address.is_loopback or address.is_link_local)]
     return loopback + sorted(set(usable), key=lambda address: (address.version, int(address)))[:MAX_ADDRESSES]
 
 
-def _version_4() -> list[IpAddress]:
+def _version_4(interfaces: Path) -> list[IpAddress]:
+    # Not socket.if_nameindex(): it needs netlink, which the service may not use.
     found: list[IpAddress] = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        for _, name in socket.if_nameindex()[:64]:
-            request = struct.pack("256s", name.encode()[:15])
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        for interface in sorted(interfaces.iterdir())[:64]:
+            request = struct.pack("256s", interface.name.encode()[:15])
             with contextlib.suppress(OSError):  # no IPv4 there
                 answer = fcntl.ioctl(probe.fileno(), _SIOCGIFADDR, request)
                 found.append(ipaddress.IPv4Address(answer[20:24]))

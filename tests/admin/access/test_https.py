@@ -103,6 +103,7 @@ def test_the_fingerprint_is_of_what_is_served(tmp_path: Path) -> None:
 
 def test_old_tls_is_refused(tmp_path: Path) -> None:
     https = Https(tmp_path, clock=Clock())
+    assert https.context.minimum_version is ssl.TLSVersion.TLSv1_2
     with pytest.raises((ssl.SSLError, OSError)), pytest.warns(DeprecationWarning, match="TLSv1_1"):
         served(https, minimum_version=ssl.TLSVersion.TLSv1_1, maximum_version=ssl.TLSVersion.TLSv1_1)
 
@@ -230,3 +231,21 @@ def test_addresses_of_the_device() -> None:
     found = local_addresses()
     assert found[:2] == [ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1")]
     assert not any(address.is_link_local for address in found)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:  # sends nothing
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return  # this machine has no other address
+        assert ipaddress.ip_address(probe.getsockname()[0]) in found
+
+
+def test_a_machine_that_tells_nothing_still_gets_a_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    monkeypatch.setattr(Path, "read_text", refused)
+    assert [str(address) for address in local_addresses()] == ["127.0.0.1", "::1"]
+    assert "127.0.0.1" in Https(tmp_path, clock=Clock()).certificate.names
