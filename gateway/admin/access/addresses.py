@@ -36,7 +36,7 @@ def local_addresses() -> list[IpAddress]:
 
 
 def _version_4(interfaces: Path) -> list[IpAddress]:
-    # Not socket.if_nameindex(): it needs netlink, which the service may not use.
+    # Not socket.if_nameindex(): that needs netlink, one more thing a hardened service would have to allow.
     found: list[IpAddress] = []
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         for interface in sorted(interfaces.iterdir())[:64]:
