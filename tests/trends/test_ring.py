@@ -92,7 +92,9 @@ def test_a_record_in_the_wrong_place_is_nothing() -> None:
     ring = Ring(4)
     ring.append(plain(0))
     (record,) = (record for _, record in ring.unsaved())
-    assert list(Ring(4, bytes(RECORD_SIZE) + record).newest_first()) == []
+    misplaced = Ring(4, bytes(RECORD_SIZE) + record)
+    assert list(misplaced.newest_first()) == []
+    assert misplaced.next == 0
 
 
 def test_numbers_beyond_a_record_are_cut_and_not_an_error() -> None:
