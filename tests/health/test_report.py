@@ -249,10 +249,19 @@ def test_this_very_machine() -> None:
     assert told is None or told.max_error >= 0
 
 
-def test_a_file_without_end_is_read_in_part(tmp_path: Path) -> None:
-    machine = Machine()
-    assert len(machine.text("/dev/zero") or "") <= MAX_TEXT
-    assert machine.text("/no/such/file") is None
+def test_a_long_file_is_read_in_part(tmp_path: Path) -> None:
+    (tmp_path / "long").write_text("x" * (MAX_TEXT + 1000))
+    assert len(Machine(tmp_path).text("/long") or "") == MAX_TEXT
+    assert Machine(tmp_path).text("/no/such/file") is None
+
+
+def test_a_kernel_that_does_not_answer_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Forbidden:
+        def adjtimex(self, _told: object) -> int:
+            return -1
+
+    monkeypatch.setattr(time_sources.ctypes, "CDLL", lambda *_, **__: Forbidden())
+    assert time_sources.kernel_clock() is None
 
 
 def test_commands_are_bounded_and_never_an_error() -> None:

@@ -147,5 +147,12 @@ async def test_a_bundle_that_is_gone_leads_back(page: Site) -> None:
         assert (answer.status, answer.headers["Location"]) == (303, "/support")
 
 
+@pytest.mark.parametrize("role", ["viewer", "clinic"])
+async def test_making_one_needs_the_permission(role: str) -> None:
+    async with site(role=role) as page:
+        assert (await page.post("/support")).status == 403
+        assert (await page.get("/support/0123456789abcdef/download")).status == 403
+
+
 async def test_making_one_needs_the_form(page: Site) -> None:
     assert (await page.post_fields("/support", {})).status == 403
