@@ -41,13 +41,15 @@ def code_of(box: Box, *options: str) -> str:
     return done.stdout.strip()
 
 
-def fill_with_keys(page: Page, *values: str) -> None:
-    """Type into the focused field and the ones after it; Tab passes the buttons that show a password."""
+def fill_with_keys(page: Page, first: str, *values: str) -> None:
+    """Type into the field `first`, which has the focus by itself, and into the ones after it."""
+    expect(page.locator(".look").first).to_be_visible()  # the page and its script are there
+    expect(page.locator(first)).to_be_focused()
     for place, value in enumerate(values):
         if place:
             page.keyboard.press("Tab")
             if page.evaluate("document.activeElement.tagName") == "BUTTON":
-                page.keyboard.press("Tab")
+                page.keyboard.press("Tab")  # past the button that shows a password
         page.keyboard.type(value)
     page.keyboard.press("Enter")
 
@@ -62,21 +64,21 @@ def test_from_the_first_start_to_the_second_user(new_box: Box, surfers: Surf) ->
     screenshot(anna, "first-start")
 
     # A wrong code changes nothing.
-    fill_with_keys(anna, "AAAA-BBBB-CCCC", "Anna Silva", OWN, OWN)
+    fill_with_keys(anna, "#code", "AAAA-BBBB-CCCC", "Anna Silva", OWN, OWN)
     expect(anna.locator("#trouble")).to_contain_text("not the set-up code")
     assert_accessible(anna)
 
     # The right one, typed as it is read out, with the keyboard alone.
     code = code_of(box)
     anna.goto("/setup")
-    fill_with_keys(anna, code.lower().replace("-", " "), "Anna Silva", OWN, OWN)
+    fill_with_keys(anna, "#code", code.lower().replace("-", " "), "Anna Silva", OWN, OWN)
     expect(anna).to_have_url(re.compile(r"/home|/$"))
     expect(anna.locator(".notice.ok")).to_contain_text("administrator of this gateway")
 
     # The code is used up.
     stranger = surfers(box).page
     stranger.goto("/setup")
-    fill_with_keys(stranger, code, "Mallory", OWN, OWN)
+    fill_with_keys(stranger, "#code", code, "Mallory", OWN, OWN)
     expect(stranger.locator("#trouble")).to_contain_text("no set-up code")
     stranger.goto("/users")
     expect(stranger).to_have_url(re.compile(r"/login\?to=/users$"))
@@ -94,7 +96,7 @@ def test_from_the_first_start_to_the_second_user(new_box: Box, surfers: Surf) ->
     expect(stranger.get_by_role("heading", level=1)).to_have_text("Choose a password")
     assert_accessible(stranger)
     own = "nine quiet blue trains"
-    fill_with_keys(stranger, start, own, own)
+    fill_with_keys(stranger, "#current", start, own, own)
     expect(stranger.locator(".notice.ok")).to_contain_text("has been changed")
     stranger.goto("/users")
     expect(stranger.get_by_role("heading", level=1)).to_have_text("You may not do this.")
@@ -106,7 +108,7 @@ def test_somebody_with_a_shell_gets_back_in(box: Box, surfers: Surf) -> None:
     page.goto("/login")
     page.get_by_text("I cannot sign in").click()
     page.get_by_role("link", name="Use a set-up code").click()
-    fill_with_keys(page, code, "Nora New", OWN, OWN)
+    fill_with_keys(page, "#code", code, "Nora New", OWN, OWN)
     expect(page.locator(".notice.ok")).to_contain_text("administrator of this gateway")
 
 
