@@ -54,12 +54,12 @@ class Drawing:
     gateway: Box
 
 
-_WIDTH, _HEIGHT, _GAP = 210.0, 58.0, 14.0
+_WIDTH, _HEIGHT, _GAP = 244.0, 58.0, 14.0
 
 
 def wide(consoles: Sequence[Node], gateway: Node, centres: Sequence[Node]) -> Drawing:
     """Consoles on the left, centres on the right."""
-    width = 860.0
+    width = 900.0
     rows = max(len(consoles), len(centres), 1)
     height = max(rows * (_HEIGHT + _GAP) - _GAP + 2, 80.0)
     middle = Box(
@@ -76,7 +76,7 @@ def wide(consoles: Sequence[Node], gateway: Node, centres: Sequence[Node]) -> Dr
         top = (height - (len(nodes) * (_HEIGHT + _GAP) - _GAP)) / 2
         for place, node in enumerate(nodes):
             y = top + place * (_HEIGHT + _GAP)
-            boxes.append(Box(node, x, y, _WIDTH, _HEIGHT, cut(node.name, 18), cut(node.words, 27)))
+            boxes.append(Box(node, x, y, _WIDTH, _HEIGHT, cut(node.name, 18), cut(node.words, 26)))
             left = x < width / 2
             start, end = (x + _WIDTH, middle.x) if left else (middle.x + _WIDTH, x)
             start_y, end_y = (y + _HEIGHT / 2, height / 2) if left else (height / 2, y + _HEIGHT / 2)
@@ -91,13 +91,13 @@ def tall(consoles: Sequence[Node], gateway: Node, centres: Sequence[Node]) -> Dr
     width, indent, y = 340.0, 36.0, 1.0
     boxes, lines = [], []
     middle_y = 1.0 + len(consoles) * (_HEIGHT + _GAP)
-    middle = Box(gateway, 1, middle_y, width - 2, 64, cut(gateway.name, 30), cut(gateway.words, 44))
+    middle = Box(gateway, 1, middle_y, width - 2, 64, cut(gateway.name, 28), cut(gateway.words, 36))
     for nodes, above in ((consoles, True), (centres, False)):
         if not above:
             y = middle_y + 64 + _GAP
         for node in nodes:
             boxes.append(
-                Box(node, indent, y, width - indent - 1, _HEIGHT, cut(node.name, 26), cut(node.words, 40))
+                Box(node, indent, y, width - indent - 1, _HEIGHT, cut(node.name, 22), cut(node.words, 31))
             )
             centre = y + _HEIGHT / 2
             lines.append(

@@ -33,6 +33,9 @@ from gateway.operator.sections.peers import (
 PAGE_SIZE = 50
 """Consoles, and live associations, of one page."""
 
+JUST = 5.0
+"""Seconds: what happened since is told as having happened just now."""
+
 _KINDS = {"open": "ok", "turned-away": "attention", "seen": "info", "quiet": "off"}
 _REACH = {"up": "ok", "down": "attention", "unknown": "info"}
 
@@ -71,7 +74,7 @@ class Context:
 
 def _console(visit: Visit, facts: CallerFacts, now: float) -> Console:
     standing = contacts.standing(facts, now)
-    seen = ago(visit.lang, facts.last_at, now)
+    seen = _since(visit, facts.last_at, now)
     words = {
         "open": visit.ntext("%(count)s association is open", "%(count)s associations are open", facts.open),
         "turned-away": visit.text("turned away %(when)s", when=seen),
@@ -85,7 +88,7 @@ def _console(visit: Visit, facts: CallerFacts, now: float) -> Console:
 
 def _centre(visit: Visit, facts: PeerFacts, now: float) -> Centre:
     reach = contacts.reach(facts)
-    contact = ago(visit.lang, facts.last_contact_at, now)
+    contact = _since(visit, facts.last_contact_at, now)
     if reach == "down":
         words = visit.text("does not answer")
     elif reach == "up" and facts.last_contact_at is not None:
@@ -99,6 +102,11 @@ def _centre(visit: Visit, facts: PeerFacts, now: float) -> Centre:
         trouble = facts.reason or facts.last_failure
     path = f"/peers/centre/{quote(facts.name, safe='')}"
     return Centre(facts, reach, _REACH[reach], words, path, trouble)
+
+
+def _since(visit: Visit, at: float | None, now: float) -> str:
+    """Say how long ago something was."""
+    return visit.text("just now") if at is not None and now - at < JUST else ago(visit.lang, at, now)
 
 
 async def _gather(visit: Visit) -> dict[str, Any]:

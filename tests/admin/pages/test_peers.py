@@ -134,8 +134,11 @@ async def test_everything_is_on_one_page(port: Port) -> None:
     assert "LINAC1 → ARIA" in live
     assert "192.0.2.0/24" in document.find("#listeners").text
     assert rows(document, "routes")[0].startswith("every AE title ARIA oncology")
-    assert document.find("#peers-now")["hx-trigger"] == "sse:associations"
-    assert not document.all("#turned-away")
+    live = document.find("#peers-now")
+    assert live["hx-trigger"] == "sse:associations"
+    for part in live["hx-select-oob"].split(","):
+        assert document.find(part)  # each is there to be replaced
+    assert document.find("#turned-away").text == ""
 
 
 async def test_the_picture_names_everybody_once_for_each_size(port: Port) -> None:
