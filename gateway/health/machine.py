@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import socket
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +15,7 @@ from pathlib import Path
 
 MAX_TEXT = 65536  # bytes of one file or one command's answer
 MAX_FOUND = 256  # files of one pattern
+_SIOCGIFADDR, _SIOCGIFNETMASK = 0x8915, 0x891B
 _PATIENCE = 3.0  # seconds for a command
 
 Run = Callable[[Sequence[str]], str | None]
@@ -37,6 +41,21 @@ def run_command(arguments: Sequence[str]) -> str | None:
     return done.stdout[:MAX_TEXT].decode(errors="replace") if done.returncode == 0 else None
 
 
+def ipv4_of(interface: str) -> str | None:
+    """Return address/prefix of an interface of this machine (netdevice(7)); None when it has none.
+
+    Not through netlink: the service may not use it.
+    """
+    request = struct.pack("256s", interface.encode()[:15])
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            address = fcntl.ioctl(probe, _SIOCGIFADDR, request)[20:24]
+            mask = fcntl.ioctl(probe, _SIOCGIFNETMASK, request)[20:24]
+    except OSError:
+        return None
+    return f"{socket.inet_ntoa(address)}/{int.from_bytes(mask).bit_count()}"
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """A machine to read."""
@@ -44,6 +63,7 @@ class Machine:
     root: Path = Path("/")
     run: Run = run_command
     now: Callable[[], float] = time.time
+    ipv4: Callable[[str], str | None] = ipv4_of
 
     def path(self, name: str) -> Path:
         """Return the place of an absolute path of the machine."""
@@ -78,10 +98,6 @@ class Machine:
         except OSError:
             pass
         return sorted(found)
-
-    def is_here(self) -> bool:
-        """Say whether this is the machine we run on, so that system calls tell about it."""
-        return self.root == Path("/")
 
     def statvfs(self, path: Path) -> os.statvfs_result | None:
         """Return the room where `path` is, or would be; None when that cannot be told."""

@@ -114,17 +114,16 @@ def _addresses(machine: Machine) -> dict[str, tuple[str, ...]]:
 
 
 def _from_tables(machine: Machine) -> dict[str, tuple[str, ...]]:
-    """Return IPv6 addresses (/proc/net/if_inet6), and IPv4 networks that are directly connected."""
+    """Return the IPv4 address of each interface, and IPv6 addresses (/proc/net/if_inet6)."""
     found: dict[str, list[str]] = {}
+    for folder in machine.glob("/sys/class/net/*")[:_MAX]:
+        if (ipv4 := machine.ipv4(folder.name)) is not None:
+            found.setdefault(folder.name, []).append(ipv4)
     for line in (machine.text("/proc/net/if_inet6") or "").splitlines()[:_MAX]:
         parts = line.split()
         if len(parts) == 6 and len(parts[0]) == 32:
             address = ipaddress.IPv6Address(int(parts[0], 16))
             found.setdefault(parts[5], []).append(f"{address}/{int(parts[2], 16)}")
-    for name, destination, gateway, mask in _routes(machine):
-        if not gateway and destination:
-            network = ipaddress.IPv4Address(_swapped(destination))
-            found.setdefault(name, []).append(f"{network}/{mask.bit_count()}")
     return {name: tuple(values) for name, values in found.items()}
 
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.health import report, time_sources
-from gateway.health.machine import MAX_TEXT, Machine, run_command
+from gateway.health.machine import MAX_TEXT, Machine, ipv4_of, run_command
 from gateway.health.time_sources import KernelClock
 from gateway.operator import codec
 from tests.support.machine_tree import CHRONY, COMPUTE_MODULE, NOW, make
@@ -189,7 +189,7 @@ def test_the_network(tmp_path: Path) -> None:
     network = read(make(tmp_path)).network
     (eth0,) = network.interfaces
     assert (eth0.name, eth0.state, eth0.speed, eth0.errors) == ("eth0", "up", 1000, 3)
-    assert eth0.addresses == ("fe80::da3a:ddff:fe00:1/64", "192.0.2.0/24")
+    assert eth0.addresses == ("192.0.2.10/24", "fe80::da3a:ddff:fe00:1/64")
     assert (network.gateway, network.name_servers) == ("192.0.2.1", ("192.0.2.1", "192.0.2.9"))
 
 
@@ -234,6 +234,16 @@ def test_every_sentence_has_a_value_for_each_placeholder(tmp_path: Path) -> None
             for sentence in (finding.words, finding.next_step):
                 if sentence is not None:
                     assert sentence.message % {value.name: value.value for value in sentence.values}
+
+
+def test_addresses_of_this_machine_without_ip() -> None:
+    assert ipv4_of("lo") == "127.0.0.1/8"
+    assert ipv4_of("no-such-interface-at-all") is None
+    known = {one.name: one.addresses for one in report.read([], Machine()).network.interfaces}
+    without = report.read([], Machine(run=lambda _: None)).network.interfaces
+    for one in without:
+        assert set(one.addresses) <= set(known[one.name])
+        assert bool(one.addresses) == bool(known[one.name])
 
 
 def test_this_very_machine() -> None:

@@ -91,4 +91,4 @@ def make(
     def run(arguments: Sequence[str]) -> str | None:
         return (commands or {}).get(arguments[0])
 
-    return Machine(root, run, lambda: NOW)
+    return Machine(root, run, lambda: NOW, {"eth0": "192.0.2.10/24"}.get)

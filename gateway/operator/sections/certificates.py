@@ -84,11 +84,11 @@ class CertificatesSection(Section):
         Route("GET", "/v1/certificates", "certificates", "Certificates in use, and those kept here.",
               Certificates, errors=(503,)),
         Route("GET", _BASE, "identity", "One identity, with its request and its versions.",
-              IdentityFacts, (_IDENTITY,), errors=(404, 503)),
+              IdentityFacts, (_IDENTITY,), errors=(404, 422, 503)),
         Route("POST", _BASE + "/request", "request_certificate", "Make a key and a request for an authority.",
               IdentityFacts, (_IDENTITY,), body=CertificateWanted, errors=(409, 422, 503)),
         Route("POST", _BASE + "/discard-request", "discard_request", "Forget a request, and its key.",
-              IdentityFacts, (_IDENTITY,), errors=(404, 503)),
+              IdentityFacts, (_IDENTITY,), errors=(404, 422, 503)),
         Route("POST", _BASE + "/check", "check_certificate", "Say what installing this would do.",
               CertificateCheck, (_IDENTITY,), body=CertificateAnswer, errors=(422, 503), audited=False),
         Route("POST", _BASE + "/install", "install_certificate", "Install what an authority answered.",
@@ -100,7 +100,7 @@ class CertificatesSection(Section):
         Route("POST", _BASE + "/activate", "activate_certificate", "Use another version, from now on.",
               IdentityFacts, (_IDENTITY,), body=VersionWanted, errors=(404, 422, 503)),
         Route("POST", _BASE + "/remove", "remove_identity", "Remove an identity that nothing uses.",
-              Certificates, (_IDENTITY,), errors=(404, 409, 503)),
+              Certificates, (_IDENTITY,), errors=(404, 409, 422, 503)),
     )
     # fmt: on
     problems: ClassVar[tuple[tuple[type[Exception], int, str], ...]] = (
