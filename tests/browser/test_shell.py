@@ -179,6 +179,7 @@ def test_times_stay_true(page_as: PageAs) -> None:
           const span = document.createElement("span");
           span.id = "probe";
           span.dataset.ago = String(Date.now() / 1000 - 7200);
+          span.textContent = "(some time ago)";
           document.querySelector("main").append(span);
         }"""
     )

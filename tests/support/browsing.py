@@ -135,14 +135,17 @@ def assert_fits(page: Page) -> None:
     assert not wide, "\n".join([page.url, *wide])
 
 
-def screenshot(page: Page, name: str) -> Path | None:
-    """Keep a picture of the whole page as `name`.png, where `make screenshots` wants it; else do nothing."""
+def screenshot(page: Page, name: str, *, whole: bool = True) -> Path | None:
+    """Keep a picture of the page as `name`.png, where `make screenshots` wants it; else do nothing.
+
+    `whole`: from top to bottom; otherwise what is seen without scrolling.
+    """
     folder = os.environ.get(_SCREENSHOTS)
     if not folder:
         return None
     path = Path(folder) / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=path, full_page=True, animations="disabled")
+    page.screenshot(path=path, full_page=whole, animations="disabled")
     return path
 
 

@@ -34,7 +34,8 @@ if (clock) ahead = Date.parse(clock.dateTime) / 1000 - Date.now() / 1000;
 function tick() {
   if (document.hidden) return;
   for (const each of document.querySelectorAll("[data-ago]")) {
-    const words = `(${ago(Number(each.dataset.ago) - now())})`;
+    const bare = ago(Number(each.dataset.ago) - now());
+    const words = each.textContent.startsWith("(") ? `(${bare})` : bare;
     if (each.textContent !== words) each.textContent = words;
   }
   judge();
