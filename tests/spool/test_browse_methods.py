@@ -5,10 +5,20 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from gateway.model import DeliveryState
-from gateway.spool import Page, Spool, Wanted, browse_methods
+import pytest
+
+from gateway.model import DeliveryState, Priority
+from gateway.spool import Page, Search, Spool, Wanted, browse_methods, transaction
 from tests.support.full_spool import Row, any_row, fill
-from tests.support.spooling import BEAMS_RECORD, SMALL, OpenSpool, content, store
+from tests.support.spooling import (
+    BEAMS_RECORD,
+    SMALL,
+    OpenSpool,
+    an_instance,
+    an_origin,
+    content,
+    store,
+)
 
 S = DeliveryState
 
@@ -67,6 +77,20 @@ async def test_numbers_are_bounded_and_in_order(open_spool: OpenSpool, directory
     assert len(everything) == (await spool.count_deliveries(wanted, 1000)).count
     assert max(everything) <= 500
     assert await spool.delivery_numbers(wanted, 7) == everything[:7]
+
+
+async def test_kinds_are_bounded_and_what_has_none_is_found_all_the_same(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transaction, "MAX_KINDS", 2)
+    for number, title in enumerate(("LINAC1", "LINAC2", "LINAC3", "LINAC4"), 1):
+        incoming = spool.receive(an_instance(number), an_origin(title), Priority.RECORD, ["oncology"])
+        incoming.write(content(number, SMALL))
+        await incoming.commit()
+    assert await spool.kinds() == [(BEAMS_RECORD, "LINAC1"), (BEAMS_RECORD, "LINAC2")]
+    for wanted in (Wanted(calling_ae="LINAC4"), Wanted(search=Search(beginning="LINAC4"))):
+        found = await spool.browse(wanted, Page())
+        assert [row.delivery.number for row in found.rows] == [4]
 
 
 async def test_what_came_from_whom(spool: Spool) -> None:

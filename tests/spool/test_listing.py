@@ -189,6 +189,15 @@ def test_a_search_that_stops_early_says_so_and_where(monkeypatch: pytest.MonkeyP
     db.close()
 
 
+def test_what_fits_a_search_twice_is_listed_once() -> None:
+    db = journal([Row(number, calling_ae="RARE" if number == 17 else "LINAC1") for number in range(1, 41)])
+    wanted = Wanted(search=Search(number=17, beginning="RARE"))
+    found = listing.listing(db, wanted, Page(limit=5))
+    assert [row.delivery.number for row in found.rows] == [17]
+    assert listing.total(db, wanted, 10).count == 1
+    db.close()
+
+
 def test_a_page_knows_whether_there_is_one_before_it() -> None:
     db = journal([Row(number) for number in range(1, 11)])
     first = listing.listing(db, Wanted(), Page(newest_first=True, limit=4))
