@@ -1,16 +1,26 @@
-"""What the alerts see: the gateway's status and certificates, and this machine's clock."""
+"""What the alerts see: the gateway's status and certificates, and this machine's clock.
+
+Certificates and clock change slowly and cost a process each to look at, so they are looked at seldom.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from gateway.admin.alerts.rules import CertificateEnd, ClockState, Seen
 from gateway.admin.gateway_client import GatewayClient
+from gateway.health import clock
+from gateway.health.machine import Machine
+from gateway.operator.certificate_facts import CertificateFacts, Certificates
 from gateway.operator.client import ApiProblem, DaemonUnreachable
 from gateway.operator.facts import DeliveryPage, DestinationFacts, Status
 
-_CERTIFICATES_EVERY = 3600.0  # seconds: certificates do not end between two looks
+_CERTIFICATES_EVERY = 3600.0  # seconds
+_CLOCK_EVERY = 300.0
+_NO_CLOCK_BEFORE = 600.0  # after the machine's start: a time service takes its time
 
 
 class GatewayEyes:
@@ -20,24 +30,24 @@ class GatewayEyes:
         self,
         gateway: GatewayClient,
         *,
-        certificates: Callable[[], Awaitable[Sequence[CertificateEnd]]] | None = None,
-        clock: Callable[[], Awaitable[ClockState | None]] | None = None,
+        read_clock: Callable[[], ClockState | None] | None = None,
         wall_clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`certificates` may raise DaemonUnreachable or ApiProblem: what was known then stays."""
+        """`read_clock` may block; it is called in a thread."""
         self._gateway = gateway
-        self._read_certificates = certificates
-        self._read_clock = clock
+        self._read_clock = read_clock or clock_state
         self._wall_clock = wall_clock
         self._monotonic = monotonic
         self._answered = monotonic()
         self._certificates: Sequence[CertificateEnd] = ()
         self._certificates_at: float | None = None
+        self._clock: ClockState | None = None
+        self._clock_at: float | None = None
 
     async def look(self) -> Seen:
         """Look once."""
-        clock = await self._read_clock() if self._read_clock else None
+        await self._look_at_the_clock()
         try:
             status = await self._gateway.get(Status, "/v1/status")
             oldest = {one.name: at for one in status.destinations if (at := await self._oldest(one))}
@@ -48,7 +58,7 @@ class GatewayEyes:
                 status=None,
                 silent_for=self._monotonic() - self._answered,
                 certificates=self._certificates,
-                clock=clock,
+                clock=self._clock,
             )
         self._answered = self._monotonic()
         return Seen(
@@ -56,7 +66,7 @@ class GatewayEyes:
             status=status,
             oldest_records=oldest,
             certificates=self._certificates,
-            clock=clock,
+            clock=self._clock,
         )
 
     async def _oldest(self, destination: DestinationFacts) -> float | None:
@@ -78,8 +88,37 @@ class GatewayEyes:
 
     async def _look_at_certificates(self) -> None:
         now = self._monotonic()
-        if self._read_certificates is None:
-            return
         if self._certificates_at is None or now - self._certificates_at >= _CERTIFICATES_EVERY:
-            self._certificates = await self._read_certificates()
             self._certificates_at = now
+            # A gateway that answers and cannot tell this is not silent; what was known stays.
+            with contextlib.suppress(ApiProblem):
+                self._certificates = ends(await self._gateway.get(Certificates, "/v1/certificates"))
+
+    async def _look_at_the_clock(self) -> None:
+        now = self._monotonic()
+        if self._clock_at is None or now - self._clock_at >= _CLOCK_EVERY:
+            self._clock = await asyncio.to_thread(self._read_clock)
+            self._clock_at = now
+
+
+def ends(known: Certificates) -> tuple[CertificateEnd, ...]:
+    """Return when each certificate that the configuration uses ends: ours, and those we trust."""
+    found: dict[str, CertificateEnd] = {}
+    for used in known.used:
+        for one in (*used.chain, *used.authorities):
+            found.setdefault(one.sha256, CertificateEnd(_name(one), one.not_after))
+    return tuple(found.values())
+
+
+def _name(certificate: CertificateFacts) -> str:
+    return certificate.common_name or certificate.subject or certificate.sha256[:16]
+
+
+def clock_state(machine: Machine | None = None) -> ClockState | None:
+    """Return what is known of this machine's clock; None: not known yet. Blocking."""
+    machine = machine or Machine()
+    read = clock.read(machine)
+    up = machine.text("/proc/uptime")
+    if not read.trusted and up and float(up.split()[0]) < _NO_CLOCK_BEFORE:
+        return None
+    return ClockState(read.trusted, read.offset)

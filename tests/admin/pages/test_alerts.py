@@ -18,6 +18,7 @@ from tests.support.admin_site import Site, site
 from tests.support.fake_control import NOW, FakeControl, destination
 from tests.support.ports import free_port
 
+NO_CLOCK = Section(clock_offset=0.0)  # whatever the clock of the machine that tests
 HOSTILE = '<script>alert("x")</script>'
 
 
@@ -36,7 +37,7 @@ async def look(page: Site) -> None:
 
 
 async def test_nothing_is_wrong() -> None:
-    async with site() as page:
+    async with site(alerts=NO_CLOCK) as page:
         assert "Nothing has been looked at yet." in (await page.get("/alerts")).text
         control = page.control
         assert isinstance(control, FakeControl)
@@ -48,7 +49,7 @@ async def test_nothing_is_wrong() -> None:
 
 
 async def test_what_is_wrong_is_text_whatever_its_name() -> None:
-    async with site(control=held()) as page:
+    async with site(control=held(), alerts=NO_CLOCK) as page:
         await look(page)
         document = await page.get("/alerts")
         (alert,) = document.all("li.alert")
@@ -57,7 +58,7 @@ async def test_what_is_wrong_is_text_whatever_its_name() -> None:
 
 
 async def test_somebody_knows() -> None:
-    async with site(control=held(), role="clinic") as page:
+    async with site(control=held(), role="clinic", alerts=NO_CLOCK) as page:
         await look(page)
         answer = await page.post("/alerts/1/acknowledge")
         assert (answer.status, answer.headers["Location"]) == (303, "/alerts")
@@ -70,14 +71,14 @@ async def test_somebody_knows() -> None:
 
 
 async def test_the_mark_counts_what_nobody_knows_of() -> None:
-    async with site(control=held()) as page:
+    async with site(control=held(), alerts=NO_CLOCK) as page:
         await look(page)
         mark = await page.get("/alerts/mark", fragment=True)
         assert mark.find(".count").text.startswith("1 ")
 
 
 async def test_what_is_over_cannot_be_acknowledged_and_is_told() -> None:
-    async with site(control=held()) as page:
+    async with site(control=held(), alerts=NO_CLOCK) as page:
         answer = await page.post("/alerts/7/acknowledge")
         assert answer.status == 303
         assert page.access.audited == []
@@ -89,7 +90,7 @@ async def test_what_is_over_cannot_be_acknowledged_and_is_told() -> None:
     [("viewer", 403, 403), ("clinic", 303, 403), ("engineer", 303, 404), ("admin", 303, 404)],
 )
 async def test_who_may(role: str, acknowledge: int, test: int) -> None:
-    async with site(control=held(), role=role) as page:
+    async with site(control=held(), role=role, alerts=NO_CLOCK) as page:
         await look(page)
         buttons = (await page.get("/alerts")).all("li.alert button")
         assert bool(buttons) == (acknowledge == 303)
@@ -132,7 +133,9 @@ async def test_a_channel_that_refuses_says_so() -> None:
 
 
 async def test_what_waits_for_a_channel_is_shown() -> None:
-    section = Section(syslog=SyslogAlerts(host="127.0.0.1", port=free_port(), transport="tcp"))
+    section = Section(
+        syslog=SyslogAlerts(host="127.0.0.1", port=free_port(), transport="tcp"), clock_offset=0.0
+    )
     async with site(control=held(), alerts=section) as page:
         await look(page)
         assert "1 message waits" in (await page.get("/alerts")).find("ul.channels").text
@@ -140,7 +143,7 @@ async def test_what_waits_for_a_channel_is_shown() -> None:
 
 async def test_the_history_is_paged() -> None:
     control = FakeControl()
-    async with site(control=control, alerts=Section(settle=0.0)) as page:
+    async with site(control=control, alerts=Section(settle=0.0, clock_offset=0.0)) as page:
         for number in range(52):
             control.destinations = [destination(name=f"d{number}", held=Amount(1, 1), last_success_at=NOW)]
             await look(page)
