@@ -27,6 +27,11 @@ The flow, from the console's first byte to the centre's receipt::
 
     records/              reads what stored treatment records say, for whoever looks at them
 
+    What people see and try of the links (links.py):
+
+    trends/               a day and a month of each link; asks the destinations while somebody looks
+    pathtest/             on request: the way to a peer step by step, up to synthetic objects stored there
+
     app.py builds all of this; operator/ shows and steers it; cli/ is what people type.
     notices.py carries what happened to logs.py and metrics.py; nothing comes back that way.
 

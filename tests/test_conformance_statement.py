@@ -33,6 +33,7 @@ from gateway.dicom.data_set import SYNTAXES
 from gateway.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from gateway.dicom.limits import DEFAULT_MAX_PDU_LENGTH, MAX_CONTEXTS
 from gateway.dicom.negotiation import APPLICATION_CONTEXT, AssociateRequest, refusal
+from gateway.pathtest.templates import KINDS
 from gateway.procedure_steps import sender
 from gateway.reachability import ReachabilityLimits
 from gateway.relay import patience
@@ -49,6 +50,11 @@ def _table(name: str) -> list[list[str]]:
     assert found, f"the statement has no table {name!r}"
     rows = [[cell.strip() for cell in row.strip("| ").split(" | ")] for row in found[1].splitlines()]
     return rows[2:]
+
+
+def test_classes_of_a_path_test() -> None:
+    in_code = [[sop_classes.name(kind.sop_class_uid), kind.sop_class_uid, f"`{kind.key}`"] for kind in KINDS]
+    assert _table("path-test-classes") == in_code
 
 
 # --- what is stored, and in which order it leaves --------------------------------------------------------

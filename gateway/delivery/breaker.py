@@ -44,6 +44,11 @@ class Breaker:
         self._refused: set[int] = set()
         self._held: set[int] = set()
 
+    @property
+    def probe_would_close(self) -> bool:
+        """True while OPEN for nothing but a link that failed: an answer is all that is missing."""
+        return self.state is Circuit.OPEN and not self._pauses
+
     def link_failed(self, now: float, cause: Cause, reason: str) -> None:
         """The destination could not be reached or would not associate (also: a probe failed)."""
         self._failures += 1

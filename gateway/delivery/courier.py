@@ -152,8 +152,14 @@ class Courier:
             self._wake.set()
 
     def answered(self, rtt: float) -> None:
-        """Somebody had an answer from the destination, after `rtt` seconds."""
-        self._health.answered(rtt)
+        """Somebody had an answer to C-ECHO, after `rtt` seconds: as good as one to our own probe."""
+        if not self._breaker.probe_would_close:
+            self._health.answered(rtt)
+            return
+        if self._probe is not None:
+            self._probe.cancel()
+        self._health.probe_answered(None)
+        self.work_arrived()
 
     def status(self) -> DestinationStatus:
         """Tell how things stand."""

@@ -53,6 +53,7 @@ class ProbeLimits:
     margin: float = 1.2  # an answer may take that, and half more than the slowest of the last ones
     unknown: float = 1.0  # a round trip that was never measured
     silent: float = 6.0  # for an answer of a peer whose TCP acknowledges the question
+    hope: float = 15.0  # that an association outlives a cut: then its end is faster back than a new one
 
 
 class Probe:
@@ -92,6 +93,8 @@ class Probe:
         self._life_at = clock()  # when something of others came last
         self._short_lived = 0  # associations in a row that the peer ended before they were of use
         self._dial_at = clock()
+        self._dialled_at = clock()
+        self._useful: RequestorAssociation | None = None  # the last one that answered a question
         self._turned_away = False  # while others were open
         self._releasing: set[asyncio.Task[None]] = set()
 
@@ -147,17 +150,20 @@ class Probe:
 
     async def _echo(self, own: RequestorAssociation) -> None:
         since = self._clock()
+        told = False  # that the way is dead; the answer may come all the same, when the way is back
         asking = asyncio.ensure_future(own.c_echo())
         try:
             while not asking.done():
                 await asyncio.wait((asking,), timeout=_STEP)
                 self._note_life(self._others())
-                why = None if asking.done() else self._given_up(own, since)
+                why = None if asking.done() or told else self._given_up(own, since)
                 if why is not None:
-                    self._association = None
-                    own.abort(f"aborted here: {why}")
-                    own.stream.kill()
                     self._dead(why, since=since)
+                    told = True
+                if told and not asking.done() and self._clock() - since >= self._limits.hope:
+                    self._association = None
+                    own.abort("aborted here: nothing comes back any more")
+                    own.stream.kill()
                     return
         except asyncio.CancelledError:
             # Nobody looks any more. An answer that is on its way spares the peer an abort.
@@ -168,7 +174,8 @@ class Probe:
             with contextlib.suppress(asyncio.CancelledError, PeerError, LocalError):
                 await asking
         if not asking.cancelled() and asking.exception() is None:
-            self._answered(self._clock() - since)
+            self._useful = own
+            self._answered(None if told else self._clock() - since)
         else:
             self._association = None  # it ended: the next look, which is at once, finds out why
 
@@ -200,7 +207,7 @@ class Probe:
 
     async def _dial(self, others: bool) -> None:
         """Open our association. `others`: some to this peer are open, it may have no room for ours."""
-        since = self._clock()
+        since = self._dialled_at = self._clock()
         patience = self._patience() + self._limits.unknown
         timeouts = RequestorTimeouts(
             connect=patience, tls=patience, associate=patience + 1, response=30, release=2, stall=30, idle=300
@@ -235,13 +242,14 @@ class Probe:
 
     # --- what comes of it ----------------------------------------------------------------------------
 
-    def _answered(self, seconds: float) -> None:
-        self._recent.append(seconds)
+    def _answered(self, seconds: float | None) -> None:
+        """`seconds`: the round trip; None when the answer had to wait for the way to come back."""
         self._short_lived = 0
-        now = self._clock()
-        self._reachability.measured(seconds)
-        self._reachability.succeeded(now)
-        self._on_answer(self._peer.name, seconds)
+        if seconds is not None:
+            self._recent.append(seconds)
+            self._reachability.measured(seconds)
+        self._reachability.succeeded(self._clock())
+        self._on_answer(self._peer.name, seconds if seconds is not None else self._limits.unknown)
 
     def _dead(self, why: str, *, since: float) -> None:
         self._reachability.failed(self._clock(), why, since=since)
@@ -299,5 +307,7 @@ class Probe:
         self._association = None
         if outcome == LOST and reason.endswith(os.strerror(errno.ETIMEDOUT)):
             self._dead("the peer's machine does not answer any more", since=self._clock())
-        elif own.seconds < self._limits.interval * 3:
+        elif self._useful is own:
+            self._dial_at = self._dialled_at + self._limits.interval
+        else:
             self._dial_at = self._clock() + self._redial()

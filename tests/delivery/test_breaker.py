@@ -174,3 +174,14 @@ def test_it_waits_for_a_probe_exactly_while_open(history: list[tuple[str, Cause 
         assert (subject.next_probe is not None) == (subject.state is Circuit.OPEN)
         if subject.next_probe is not None:
             assert 0 <= subject.next_probe <= number + 1000
+
+
+def test_an_answer_mends_a_link_and_no_peer_that_refuses_objects() -> None:
+    subject = breaker()
+    assert not subject.probe_would_close
+    subject.link_failed(0.0, Cause.UNREACHABLE, "nothing listens")
+    assert subject.probe_would_close
+    subject.probe_succeeded()
+    pause(subject)
+    assert subject.state is Circuit.OPEN
+    assert not subject.probe_would_close
