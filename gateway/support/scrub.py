@@ -91,7 +91,9 @@ class Scrubber:
         text = found[0]
         match found.lastgroup:
             case "address":
-                return text if _is_address(text) else self._tokens_without_colons(text)
+                # Without a digit it may as well be two names: ADA::DEE.
+                good = _is_address(text) and any(map(str.isdigit, text))
+                return text if good else self._tokens_without_colons(text)
             case "dotted":
                 return self._dotted(text)
             case "status" | "quantity" | "fraction":
