@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -104,12 +103,6 @@ def is_meant(row: Row, search: Search) -> bool:
     )
 
 
-@pytest.fixture(scope="module")
-def patch() -> Iterator[pytest.MonkeyPatch]:
-    with pytest.MonkeyPatch.context() as patched:
-        yield patched
-
-
 @given(
     rows=rows(),
     wanted=WANTED,
@@ -121,7 +114,6 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
 )
 @settings(max_examples=300, deadline=None)
 def test_pages_join_to_what_reading_everything_finds(
-    patch: pytest.MonkeyPatch,
     rows: list[Row],
     wanted: Wanted,
     newest_first: bool,
@@ -130,8 +122,13 @@ def test_pages_join_to_what_reading_everything_finds(
     max_kinds: int,
     max_streams: int,
 ) -> None:
-    patch.setattr(listing, "LOOKED_AT", looked_at)
-    patch.setattr(listing_plan, "MAX_STREAMS", max_streams)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listing, "LOOKED_AT", looked_at)
+        patch.setattr(listing_plan, "MAX_STREAMS", max_streams)
+        check_listings(rows, wanted, newest_first, limit, max_kinds)
+
+
+def check_listings(rows: list[Row], wanted: Wanted, newest_first: bool, limit: int, max_kinds: int) -> None:
     db = journal(rows, max_kinds)
     everything = [row.number for row in rows if fits(row, wanted)][:: -1 if newest_first else 1]
 
