@@ -40,6 +40,7 @@ COMMANDS = {
     "support-bundle": _Entry(
         "gateway.cli.support_bundle", "Make a bundle for support, without patient data."
     ),
+    "cert": _Entry("gateway.cli.cert", "See, ask for, and install certificates."),
     "demo": _Entry("gateway.cli.demo", "Show the whole job on this machine, with a link that fails."),
 }
 

@@ -103,16 +103,26 @@ class OperatorClient:
         return self._ask("GET", "/v1/configuration/state")
 
     def configuration_versions(self) -> codec.Json:
-        """Return the JSON of configuration_facts.VersionPage."""
+        """Return the JSON of configuration_facts.ConfigurationHistory."""
         return self._ask("GET", "/v1/configuration/versions")
 
     def configuration_version(self, number: int) -> codec.Json:
-        """Return the JSON of configuration_facts.VersionDetail."""
+        """Return the JSON of configuration_facts.ConfigurationVersionDetail."""
         return self._ask("GET", f"/v1/configuration/versions/{number}")
 
     def check_configuration(self, files: list[dict[str, str]]) -> codec.Json:
-        """Return the JSON of configuration_facts.CheckReport about files with `name` and `text`."""
+        """Return the JSON of configuration_facts.ConfigurationReport about files with `name` and `text`."""
         return self._ask("POST", "/v1/configuration/check", {"files": files})
+
+    def certificates(self, what: str, name: str = "", body: dict[str, Any] | None = None) -> codec.Json:
+        """Return the JSON of what an operation of sections.certificates answers; `list` without a name."""
+        if what == "list":
+            return self._ask("GET", "/v1/certificates")
+        path = f"/v1/certificates/{quote(name, safe='')}"
+        if what == "identity":
+            return self._ask("GET", path)
+        paths = {"ask": "request", "discard": "discard-request"}
+        return self._ask("POST", f"{path}/{paths.get(what, what)}", body)
 
     def metrics(self) -> str:
         """Return the metrics in the Prometheus text format."""

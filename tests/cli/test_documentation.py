@@ -42,7 +42,7 @@ def section(name: str) -> str:
 @pytest.mark.parametrize(("name", "command"), ALL, ids=[name for name, _ in ALL])
 def test_every_command_and_option_is_on_the_page(name: str, command: click.Command) -> None:
     text = section(name)
-    for group in ("dicom-gateway queue", "dicom-gateway steps", "dicom-gateway config"):
+    for group in ("dicom-gateway queue", "dicom-gateway steps", "dicom-gateway config", "dicom-gateway cert"):
         if name.startswith(f"{group} "):
             text += section(group).split("###")[0]  # what all of them take
     for parameter in command.params:
