@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import errno
 import os
 import re
@@ -24,7 +25,6 @@ _STANDARD = (
     "Push Pull Watch Event Commitment Performed Notification TLSv1 "
 )
 _WORD = re.compile(r"\w{2,}")
-_MAX_FILE = 2**20  # bytes
 # The one is full of invented patients, the others speak to people, in examples and several languages.
 _NOT = frozenset(("demo", "admin"))
 
@@ -39,8 +39,8 @@ def vocabulary(folder: Path | None = None) -> frozenset[str]:
     for path in folder.rglob("*.py"):
         if path.relative_to(folder).parts[0] in _NOT:
             continue
-        with path.open(encoding="utf-8", errors="replace") as file:
-            for text in _texts(ast.parse(file.read(_MAX_FILE))):
+        with contextlib.suppress(OSError, SyntaxError, ValueError):  # fewer words known, fewer words told
+            for text in _texts(ast.parse(path.read_text(encoding="utf-8", errors="replace"))):
                 words.update(_WORD.findall(text))
     words.update(_WORD.findall(_STANDARD))
     for code in errno.errorcode:

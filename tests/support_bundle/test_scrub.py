@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import string
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
@@ -143,6 +144,17 @@ def test_a_place_in_a_program_stays_and_its_error_is_scrubbed(scrubber: Scrubber
         == "gateway/spool/store.py:1234 in put"
     )
     assert "Doe" not in scrubber.frame("ValueError: Doe")
+
+
+def test_what_is_no_program_adds_no_words(tmp_path: Path) -> None:
+    (tmp_path / "good.py").write_text('"""Descriptive."""\n# remarkable\nx = "spoken"\n')
+    (tmp_path / "broken.py").write_text('x = "halfway')
+    (tmp_path / "zero.py").write_bytes(b"x = 1\0")
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "patients.py").write_text('x = "invented"')
+    words = vocabulary(tmp_path)
+    assert "spoken" in words
+    assert not {"Descriptive", "remarkable", "halfway", "invented"} & words
 
 
 def test_the_vocabulary_has_no_patients() -> None:
