@@ -90,7 +90,8 @@ async def test_one_address_cannot_take_all_connections() -> None:
         await one.associate(request())
         async with wire_peer(door.port) as two:
             assert await two.ended() == b""
-            assert "from one address" in (await refused(door)).reason
+            notice = await refused(door)
+            assert ("from one address" in notice.reason, notice.kind) == (True, "limit")
         other = socket.socket()
         other.setblocking(False)
         other.bind(("127.0.0.2", 0))
@@ -142,7 +143,8 @@ async def test_only_allowed_networks_get_in() -> None:
     elsewhere = (ipaddress.ip_network("192.0.2.0/24"), ipaddress.ip_network("2001:db8::/32"))
     async with open_door(allow=elsewhere) as door, wire_peer(door.port) as peer:
         assert await peer.ended() == b""
-        assert "allow list" in (await refused(door)).reason
+        notice = await refused(door)
+        assert ("allow list" in notice.reason, notice.kind) == (True, "allow-list")
     here = (*elsewhere, ipaddress.ip_network("127.0.0.0/8"))
     async with open_door(allow=here) as door, wire_peer(door.port) as peer:
         assert isinstance(await peer.associate(request()), AssociateAccept)
@@ -200,7 +202,8 @@ async def test_a_silent_tls_peer_is_hung_up_on(server: TlsMaterial) -> None:
     limits = ListenerLimits(tls_handshake_timeout=0.1)
     async with open_door(tls=server, limits=limits) as door, wire_peer(door.port) as silent:
         assert await silent.ended() == b""
-        assert "in time" in (await refused(door)).reason
+        notice = await refused(door)
+        assert ("in time" in notice.reason, notice.kind) == (True, "tls")
 
 
 async def test_a_client_without_a_certificate_is_refused(server: TlsMaterial, authority: Authority) -> None:

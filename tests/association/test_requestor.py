@@ -25,7 +25,13 @@ from gateway.dicom.events import ReleaseConfirmed, ReleaseRequested
 from gateway.dicom.negotiation import ProposedContext, UserIdentity, split_contexts
 from gateway.errors import LocalError
 from gateway.model import AETitle, Instance, Peer
-from gateway.notices import AssociationClosed, AssociationOpened, AssociationRefused
+from gateway.notices import (
+    AssociationClosed,
+    AssociationNegotiated,
+    AssociationOpened,
+    AssociationRefused,
+    DialFailed,
+)
 from tests.support.notice_log import NoticeLog
 from tests.support.wire_centre import TAKE_FIRST, WireCentre, wire_centre
 from tests.support.wire_peer import CONTEXTS, EXPLICIT, IMPLICIT, RT_IMAGE
@@ -79,6 +85,12 @@ async def test_everything_proposed_arrives_and_the_answer_is_known() -> None:
     assert (request.called_ae.strip(), request.calling_ae.strip()) == ("CENTRE", "GW")
     assert request.async_window == (8, 1)
     assert request.user_identity == identity
+    [told] = log.of(AssociationNegotiated)
+    assert (told.association, told.inbound, told.peer, told.listener) == (association.id, False, "centre", "")
+    assert [answered.abstract_syntax for answered in told.answered] == [
+        proposed.abstract_syntax for proposed in told.proposed
+    ]
+    assert told.async_window == (3, 1)
     [open_notice], [closed] = log.of(AssociationOpened), log.of(AssociationClosed)
     assert (open_notice.inbound, open_notice.accepted, open_notice.called_ae) == (False, 3, "CENTRE")
     assert (closed.outcome, closed.reason, closed.association) == (
@@ -131,6 +143,8 @@ async def test_a_rejection_says_what_the_peer_said() -> None:
     assert (raised.value.result, raised.value.source, raised.value.diagnostic) == (1, 1, 7)
     assert raised.value.permanent
     assert log.of(AssociationRefused)[0].inbound is False
+    [told] = log.of(DialFailed)
+    assert (told.phase, "called AE title" in told.reason) == ("association", True)
 
 
 async def test_nobody_listens() -> None:
@@ -138,9 +152,12 @@ async def test_nobody_listens() -> None:
     port = server.sockets[0].getsockname()[1]
     server.close()
     await server.wait_closed()
+    log = NoticeLog()
     with pytest.raises(ConnectFailed, match="refused") as raised:
-        await opened(port)
+        await opened(port, log)
     assert raised.value.phase == "tcp"
+    [told] = log.of(DialFailed)
+    assert (told.peer, told.phase, told.reason) == ("centre", "tcp", str(raised.value))
 
 
 async def test_a_peer_that_accepts_tcp_and_says_nothing() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.logs import LogNotices
 from gateway.logs.refusals import RefusalLimits
-from gateway.notices import Alarm, AssociationRefused, ConnectionRefused, Notices
+from gateway.notices import Alarm, AssociationRefused, ConnectionRefused, DialFailed, Notices
 
 REFUSED = ConnectionRefused("console", "192.0.2.7", "not in the allow list")
 
@@ -80,6 +80,12 @@ def test_rejections_of_callers_are_limited_and_rejections_by_peers_are_not(
     events = [record.getMessage() for record in caplog.records]
     assert events.count("association refused") == 1
     assert events.count("association refused by the peer") == 3
+
+
+def test_what_is_for_books_inside_the_daemon_is_no_line(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        LogNotices()(DialFailed("oncology", "tcp", "nothing listens"))
+    assert not caplog.records
 
 
 def test_it_subscribes_to_notices(caplog: pytest.LogCaptureFixture) -> None:

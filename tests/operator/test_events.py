@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.notices import Alarm, LinkChanged, Notices
+from gateway.notices import Alarm, DialFailed, LinkChanged, Notices
 from gateway.operator.client import ApiProblem, OperatorClient
 from gateway.operator.control import Busy
 from gateway.operator.events import EventHub, EventLimits
@@ -39,6 +39,14 @@ async def test_a_notice_is_one_event(notices: Notices) -> None:
         "at": 7.5, "destination": "oncology", "before": "online", "after": "offline",
         "reason": "one line\nanother",
     }  # fmt: skip
+
+
+async def test_what_is_for_books_inside_the_daemon_is_no_event(notices: Notices) -> None:
+    stream = hub(notices).stream()
+    await anext(stream)
+    notices.publish(DialFailed("oncology", "tcp", "nothing listens"))
+    notices.publish(LinkChanged("oncology", "online", "offline", ""))
+    assert b"LinkChanged" in await anext(stream)
 
 
 async def test_a_silent_stream_shows_that_it_lives(notices: Notices) -> None:
