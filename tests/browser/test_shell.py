@@ -211,3 +211,21 @@ def test_a_page_is_quick(page_as: PageAs) -> None:
     page.goto("/home")
     page.locator("h1").wait_for()
     assert time.monotonic() - began < 3.0
+
+
+def test_foreign_code_does_not_run_and_is_noticed(box: Box, surfers: Callable[..., Surfer]) -> None:
+    """What proves that the other tests would notice a page that breaks its own rules."""
+    surfer = surfers(box)
+    page = surfer.sign_in("viewer", "/home")
+    page.evaluate(
+        """() => {
+          const script = document.createElement("script");
+          script.textContent = "document.title = 'taken over'";
+          document.body.append(script);
+          document.querySelector("h1").setAttribute("onclick", "document.title = 'taken over'");
+        }"""
+    )
+    page.evaluate("document.querySelector('h1').click()")
+    assert page.title() != "taken over"
+    assert any("Content Security Policy" in complaint for complaint in surfer.complaints)
+    surfer.complaints.clear()

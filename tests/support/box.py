@@ -89,6 +89,8 @@ class Box:
         try:
             self.start_page()
         except BaseException:
+            if self.page is not None:
+                self.page.stop()
             self.gateway.stop()
             raise
         return self
