@@ -30,7 +30,7 @@ _TEMPLATE_OPTIONS = {
 }
 _MARKS = ("N_", "_", "gettext")
 _PLURAL_MARKS = ("ngettext", "ntext")
-_FORMS = ("form", "fields")  # form.text("reason") reads a field
+_FORMS = ("form", "fields")  # form.text("reason") reads a field, as .text("/proc/uptime") does a file
 
 Found = tuple[str | tuple[str, ...], list[str]]
 
@@ -66,7 +66,11 @@ def _in_python(path: Path) -> Iterator[Found]:
         texts = tuple(text for arg in call.args[:2] if (text := _text(arg)) is not None)
         if name in _PLURAL_MARKS and len(texts) == 2:
             yield texts, []
-        elif texts and (name in _MARKS or (name == "text" and not of.rstrip("()").endswith(_FORMS))):
+        elif (
+            texts
+            and not texts[0].startswith("/")
+            and (name in _MARKS or (name == "text" and not of.rstrip("()").endswith(_FORMS)))
+        ):
             yield texts[0], []
 
 
