@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +77,17 @@ def command(output: Path | None, show: bool, socket: Path | None, config: Path |
 
 def _answers(client: OperatorClient) -> dict[str, Any]:
     """Ask everything; what is not answered says why, and the rest is still of use."""
-    from gateway.support.gather import QUESTIONS, Failure
+    from gateway.support.gather import QUESTIONS, Failure, further
 
-    answers: dict[str, Any] = {}
-    for name, path in QUESTIONS.items():
-        try:
-            answers[name] = client.metrics() if name == "metrics" else client.fetch(path)
-        except GatewayError as error:
-            answers[name] = Failure(str(error))
-            client.close()
-    return answers
+    def ask(questions: Mapping[str, str]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, path in questions.items():
+            try:
+                found[name] = client.metrics() if name == "metrics" else client.fetch(path)
+            except GatewayError as error:
+                found[name] = Failure(str(error))
+                client.close()
+        return found
+
+    answers = ask(QUESTIONS)
+    return answers | ask(further(answers))

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from gateway import __version__
 from gateway.health.english import english
@@ -31,6 +32,8 @@ QUESTIONS: Mapping[str, str] = {
     "associations": "/v1/associations",
     "peers": "/v1/peers",
     "routes": "/v1/routes",
+    "links": "/v1/links",
+    "budget": "/v1/budget",
     "configuration": "/v1/configuration",
     "certificates": "/v1/certificates",
     "logs": "/v1/logs?limit=1000",
@@ -40,6 +43,20 @@ QUESTIONS: Mapping[str, str] = {
     "metrics": "/metrics",
 }
 """Name -> path of the operator API. What identifies patients (records, objects) is never asked for."""
+
+
+_TREND = "trend "  # before the name of a peer
+_MOST_TRENDS = 8
+
+
+def further(answers: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the questions that follow from the answers so far: how each link was in the last month."""
+    links = answers.get("links")
+    found = links.get("links", ()) if isinstance(links, dict) else ()
+    names = [one["name"] for one in found if isinstance(one, dict) and isinstance(one.get("name"), str)]
+    return {
+        f"{_TREND}{name}": f"/v1/trends/{quote(name, safe='')}?span=month" for name in names[:_MOST_TRENDS]
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +127,9 @@ def build(answers: Answers, machine: MachineReport, vocabulary: frozenset[str], 
     work.add_json("associations.json", "associations", scrubbed)
     work.add_json("peers.json", "peers", scrubbed)
     work.add_json("routes.json", "routes", scrubbed)
+    work.add_json("links.json", "links", scrubbed)
+    work.add_json("budget.json", "budget", scrubbed)
+    work.add("trends.json", _trends(work))
     work.add_json("configuration.json", "configuration", lambda _: configuration)
     work.add_json("certificates.json", "certificates", _certificates)
     work.add_json("audit.json", "audit", lambda page: scrubbed(_audit(page, answers.get("audit_verify"))))
@@ -124,6 +144,16 @@ def build(answers: Answers, machine: MachineReport, vocabulary: frozenset[str], 
         files="\n".join(f"  {part.name:<20} {part.words}" for part in work.parts),
     )
     return pack(gateway, now, [Part("README.txt", WORDS_OF["README.txt"], about), *work.parts])
+
+
+def _trends(work: _Work) -> str:
+    """Return the trend of each link on a line of its own: long columns of numbers."""
+    lines = []
+    for question, answer in work.answers.items():
+        if question.startswith(_TREND):
+            told = {"error": answer.words} if isinstance(answer, Failure) else answer
+            lines.append(json.dumps(work.scrubber.json(told), separators=(",", ":")))
+    return "\n".join(lines) or "No link has been seen yet."
 
 
 def _configuration(answer: Any) -> dict[str, Any]:
@@ -226,6 +256,8 @@ def _field(scrubber: Scrubber, name: str, value: str) -> str:
         return value
     if name in ("calling", "called"):
         return scrubber.name(value)
+    if name == "who":
+        return scrubber.person(value)
     return json.dumps(scrubber.text(value), ensure_ascii=False)
 
 

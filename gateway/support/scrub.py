@@ -67,6 +67,10 @@ class Scrubber:
         """Return a name if the configuration has it, else a placeholder for the whole."""
         return text if not text or text in self._names else self._placeholder("w", text)
 
+    def person(self, text: str) -> str:
+        """Return a placeholder for whoever did something, even if the program knows the word."""
+        return self._placeholder("person", text) if text else text
+
     def frame(self, line: str) -> str:
         """Return a line of a traceback: places in a program stay."""
         found = _FRAME.fullmatch(line)

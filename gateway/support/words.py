@@ -15,7 +15,7 @@ What is not in it, on purpose:
     configuration does not name is replaced by a placeholder: [w1] words, [n1] numbers, [uid1] UIDs. The same
     placeholder stands for the same word throughout this bundle. {replaced} were replaced.
   - No keys, passwords or mail addresses, and no comments of the configuration.
-  - Not who did something, only how often what was done.
+  - Not who did something, only what was done: [person1] stands for somebody.
 
 What stays, because nobody could help without it: host names, network addresses, AE titles and names from the
 configuration, the public facts of certificates, and the times at which objects came.
@@ -33,6 +33,9 @@ WORDS_OF = {
     "associations.json": "Associations that were open.",
     "peers.json": "Peers: last contact, and what they accept.",
     "routes.json": "Who may call what.",
+    "links.json": "The ways to all peers.",
+    "budget.json": "The data of the month.",
+    "trends.json": "How each link was in the last month.",
     "configuration.json": "The configuration without secrets and comments.",
     "certificates.json": "Public facts of the certificates.",
     "audit.json": "How often what was done, and whether the audit trail is whole.",

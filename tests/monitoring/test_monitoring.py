@@ -54,9 +54,9 @@ ALL = list(expressions())
 def scraped(tmp_path_factory: pytest.TempPathFactory) -> str:
     """What a gateway that has just started says."""
     folder = tmp_path_factory.mktemp("gateway")
-    with GatewayProcess(folder, peers=[peer("centre", "ARIA", free_port())]) as running:
-        with running.client() as client:
-            return client.metrics()
+    peers = [peer("centre", "ARIA", free_port())]
+    with GatewayProcess(folder, peers=peers) as running, running.client() as client:
+        return client.metrics()
 
 
 def base(name: str) -> str:

@@ -18,7 +18,7 @@ from gateway.operator.client import OperatorClient
 from gateway.operator.section import Section
 from gateway.operator.sections.logs import LogsSection
 from gateway.support.bundle import MAX_PART, Part, pack
-from gateway.support.gather import QUESTIONS, Failure, build
+from gateway.support.gather import QUESTIONS, Failure, build, further
 from gateway.support.vocabulary import vocabulary
 from gateway.support.words import WORDS_OF
 from tests.support.fake_control import FakeControl
@@ -98,6 +98,8 @@ def everything(content: bytes) -> dict[str, str]:
 def test_not_one_byte_of_a_patient_gets_in(answers: dict[str, Any], machine: report.MachineReport) -> None:
     hostile = poisoned(answers)
     hostile["peers"] = {"peers": [{"name": HOSTILE, "contexts": [HOSTILE]}]}
+    hostile[f"trend {HOSTILE}"] = {"name": HOSTILE, "rtt_min": [0.5], "changes": [{"reason": HOSTILE}]}
+    hostile["links"] = hostile["budget"] = {"links": [{"name": HOSTILE}]}
     hostile["routes"] = hostile["held"] = [HOSTILE, {"reason": HOSTILE}]
     hostile["certificates"] = Failure(f"it broke on {HOSTILE}")
     hostile["configuration"] = {"files": [{"name": "gateway.toml", "text": CONFIG}]}
@@ -136,6 +138,33 @@ def test_what_helps_is_in_it(answers: dict[str, Any], machine: report.MachineRep
     assert "not trusted" in files["machine.txt"]
     assert "machine.txt" in files["README.txt"]
     assert bundle.name.startswith("support-clinic-07-2026")
+
+
+def test_each_link_is_asked_for_its_trend_and_told_on_a_line(
+    answers: dict[str, Any], machine: report.MachineReport
+) -> None:
+    links = {
+        "links": [{"name": "a/b"}, {"name": 7}, {"name": "c"}, "odd", *({"name": str(n)} for n in range(20))]
+    }
+    asked = further({"links": links})
+    assert list(asked.values())[:2] == ["/v1/trends/a%2Fb?span=month", "/v1/trends/c?span=month"]
+    assert len(asked) == 8
+    assert further({"links": Failure("no")}) == further({}) == {}
+    answers["trend c"] = {"rtt_min": [0.5, None]}
+    answers["trend a/b"] = Failure("there is none")
+    lines = everything(build(answers, machine, WORDS, now=0.0).content)["trends.json"].splitlines()
+    assert [json.loads(line) for line in lines] == [{"rtt_min": [0.5, None]}, {"error": "there is none"}]
+
+
+def test_who_did_something_is_nobody_in_the_log(
+    answers: dict[str, Any], machine: report.MachineReport
+) -> None:
+    fields = [{"name": "who", "value": "root (uid 0)"}, {"name": "did", "value": "retry"}]
+    line = {"at": 0.0, "level": "info", "event": "operator", "fields": fields, "traceback": []}
+    answers["logs"] = {"lines": [line, line]}
+    log = everything(build(answers, machine, WORDS, now=0.0).content)["log.txt"]
+    assert "root" not in log
+    assert log.count('who=[person1] did="retry"') == 2
 
 
 def test_the_same_answers_make_the_same_bytes(answers: dict[str, Any], machine: report.MachineReport) -> None:

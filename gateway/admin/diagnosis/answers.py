@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from gateway.admin.gateway_client import GatewayClient
 from gateway.errors import GatewayError
-from gateway.support.gather import QUESTIONS, Failure
+from gateway.support.gather import QUESTIONS, Failure, further
 
 _MAX_ANSWER = 16 * 2**20  # bytes
 
 
 async def answers(gateway: GatewayClient) -> dict[str, Any]:
     """Ask everything; what is not answered says why, and the rest is still of use."""
+    found = await _ask(gateway, QUESTIONS)
+    return found | await _ask(gateway, further(found))
+
+
+async def _ask(gateway: GatewayClient, questions: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, path in QUESTIONS.items():
+    for name, path in questions.items():
         try:
             raw = await _fetch(gateway, path)
             found[name] = raw.decode(errors="replace") if name == "metrics" else json.loads(raw)
