@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from gateway.model import DeliveryState
 from gateway.operator.client import OperatorClient
 from tests.browser.conftest import PageAs
+from tests.support.archiver import seven_zip
 from tests.support.box import Box
 from tests.support.browsing import Surfer, assert_accessible, assert_fits, screenshot
 from tests.support.full_spool import Row, any_row, data_of, fill
@@ -269,7 +269,7 @@ def test_an_export_comes_as_an_archive_that_another_program_opens(page_as: PageA
     path = tmp_path / "a.zip"
     fetched.value.save_as(path)
     out = tmp_path / "out"
-    subprocess.run(["7z", "x", f"-p{SECRET}", f"-o{out}", str(path)], capture_output=True, check=True)
+    assert seven_zip("x", path, f"-p{SECRET}", f"-o{out}").returncode == 0
     data = (out / "objects/000001.dcm").read_bytes()
     assert data[128:132] == b"DICM"
     row = Row(4711)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from gateway.admin.exports.archive import Archive, Entry, ExportFailed, check_passphrase, verify
+from tests.support.archiver import seven_zip
 
 SECRET = "correct horse battery"  # noqa: S105 - of a test
 
@@ -29,14 +29,15 @@ def make(path: Path, contents: list[bytes]) -> Archive:
     return archive
 
 
+@pytest.mark.peers
 def test_another_program_opens_it_with_the_passphrase_only(tmp_path: Path) -> None:
     contents = [bytes([number]) * 3333 * number for number in range(1, 4)]
     path = tmp_path / "a.zip"
     make(path, contents)
-    wrong = subprocess.run(["7z", "x", "-pwrong", f"-o{tmp_path}/w", str(path)], capture_output=True)
+    wrong = seven_zip("x", path, "-pwrong", f"-o{tmp_path}/w")
     assert wrong.returncode != 0
     out = tmp_path / "out"
-    subprocess.run(["7z", "x", f"-p{SECRET}", f"-o{out}", str(path)], capture_output=True, check=True)
+    assert seven_zip("x", path, f"-p{SECRET}", f"-o{out}").returncode == 0
     manifest = json.loads((out / "manifest.json").read_text())
     assert (manifest["gateway"], manifest["made_by"], manifest["missing"]) == ("clinic-07", "Anna", [77])
     for entry, content in zip(manifest["objects"], contents, strict=True):
@@ -47,13 +48,14 @@ def test_another_program_opens_it_with_the_passphrase_only(tmp_path: Path) -> No
     assert "identify patients" in (out / "README.txt").read_text()
 
 
+@pytest.mark.peers
 def test_a_look_from_outside_shows_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     make(path, [b"DOE^JANE" * 100])
     raw = path.read_bytes()
     assert b"DOE^JANE" not in raw
     assert b"RT Plan" not in raw
-    listed = subprocess.run(["7z", "l", "-slt", str(path)], capture_output=True, check=True, text=True).stdout
+    listed = seven_zip("l", path, "-slt").stdout
     assert listed.count("Encrypted = +") == 3
     assert listed.count("AES-256") == 3
     assert zipfile.ZipFile(path).namelist() == ["objects/000001.dcm", "manifest.json", "README.txt"]
