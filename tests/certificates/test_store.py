@@ -98,6 +98,8 @@ def test_power_cuts_while_installing(prepared: tuple[Path, str, str], tmp_path: 
         it = work(here)
         died = die_at(step, partial(it.install, "clinic-07", CertificateAnswer(answer), "anna"))
         now = loads(here)  # a whole pair, and its authorities
+        versions = work(here).identity("clinic-07").versions
+        assert all(version.installed_at > 0 for version in versions)  # nothing half written is offered
         seen.add(now == before)
         if now == before:
             again = work(here).install("clinic-07", CertificateAnswer(answer), "anna")
@@ -134,6 +136,8 @@ def test_power_cuts_while_asking_going_back_and_removing(
             died = die_at(step, partial(do, work(here)))
             if (here / "clinic-07").exists():
                 assert loads(here) in (before, after)
+                if work(here).identity("clinic-07").request is None:  # none, and not half of one
+                    work(here).ask("clinic-07", CertificateWanted("clinic-07"), "anna")
                 work(here).activate("clinic-07", 3)
             if not died:
                 break
