@@ -20,13 +20,16 @@ from gateway.listener import Listener, ListenerLimits, ListenerSettings
 from gateway.model import AETitle
 from gateway.notices import Notices
 from gateway.pathtest.inbox import Inbox
+from gateway.pathtest.objects import CLASSES
 from gateway.pathtest.steps import Report, Wanted
 from gateway.routing import RoutingTable
 from gateway.services.commitment import CommitmentResults
 from gateway.services.registry import ServiceRegistry
 from tests.pathtest.test_walk import Scene, centre, outcomes, step_of
+from tests.support import machine
 from tests.support.commitment_centre import CommitmentCentre
 from tests.support.dcmtk import StoreScp
+from tests.support.orthanc import Orthanc
 
 WANTED = Wanted(store=("rt-record", "rt-plan"), commitment=True, commitment_wait=3.0)
 
@@ -113,6 +116,25 @@ async def test_objects_that_the_peer_does_not_commit(tmp_path: Path) -> None:
     assert result.outcome == "failed"
     assert "1 of 2 objects are not committed" in result.words
     assert "does not have the object" in result.words
+
+
+@pytest.mark.peers
+async def test_orthanc_commits_to_every_class_and_calls_back(tmp_path: Path) -> None:
+    machine.program("Orthanc")
+    wanted = Wanted(store=CLASSES, commitment=True, commitment_wait=30.0)
+    inbox = Inbox()
+    async with listening(inbox) as port:
+        orthanc = Orthanc(tmp_path / "orthanc", ae_title="CENTRE", modalities={"CLINIC07": port})
+        await asyncio.to_thread(orthanc.start)
+        try:
+            report = await Scene(tmp_path, centre(orthanc.port), inbox=inbox).test(wanted)
+            held = await asyncio.to_thread(orthanc.count)
+        finally:
+            await asyncio.to_thread(orthanc.stop)
+    assert report.ok, report
+    assert held == len(CLASSES)
+    assert "all 6 objects are committed" in step_of(report, "commitment-result").words
+    assert "that it opened to us" in step_of(report, "commitment-result").words
 
 
 @pytest.mark.peers

@@ -36,9 +36,11 @@ EVERYTHING = Wanted(store=CLASSES, commitment=True, commitment_wait=1.0)
 class Scene:
     """A tester for one peer, and what it told the rest of the gateway."""
 
-    def __init__(self, folder: Path, peer: Peer, limits: PathTestLimits | None = None) -> None:
+    def __init__(
+        self, folder: Path, peer: Peer, limits: PathTestLimits | None = None, *, inbox: Inbox | None = None
+    ) -> None:
         self.dialled: list[tuple[str, str | None]] = []
-        self.inbox = Inbox()
+        self.inbox = inbox or Inbox()
         way = Way(
             AETitle("CLINIC07"),
             Notices(),
