@@ -11,7 +11,7 @@ from gateway.config.section import Section
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataBudget(Section):
-    """How much data a month may have. It is shown, with a forecast and warnings; nothing is held back for it."""
+    """How much data a month may have. Shown with a forecast and warnings; nothing is held back for it."""
 
     monthly_bytes: Annotated[
         int | None, ByteSize(1_000_000), Doc("Bytes both ways in a month. Without it, data is only counted.")
