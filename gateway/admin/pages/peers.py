@@ -240,7 +240,7 @@ PAGE = Page(
     title=N_("Consoles and centres"),
     icon="console",
     path="/peers",
-    group="engineer",
+    group="daily",
     routes=(
         Route("GET", "/peers", index),
         Route("GET", "/peers/now", now),
