@@ -167,6 +167,7 @@ class Visit:
             "page": place.page if place else None,
             "menu": self.menu(),
             "notices": notices,
+            "alerts": self.services.alerts.unknown,
             "gateway_name": self.settings.gateway_name,
             "version": __version__,
             "now": time.time(),

@@ -13,6 +13,7 @@ from gateway.admin.alerts.channels.email import MailChannel
 from gateway.admin.alerts.channels.snmp import SnmpChannel
 from gateway.admin.alerts.channels.syslog import SyslogChannel
 from gateway.admin.alerts.channels.webhook import WebhookChannel
+from gateway.admin.alerts.conditions import Severity
 from gateway.admin.alerts.message import trial
 from gateway.admin.alerts.outbox import Outbox
 from gateway.admin.alerts.rules import Thresholds
@@ -22,6 +23,7 @@ from gateway.admin.alerts.watcher import Eyes, Report, Watcher
 from gateway.config.alerting import Alerts as AlertsSection
 
 FILE_NAME = "alerts.sqlite"
+_FRESH = 3.0  # seconds for which a look is good enough
 
 
 class NoSuchChannel(LookupError):
@@ -68,6 +70,16 @@ class Alerts:
     def report(self) -> Report:
         """What is wrong now."""
         return self._watcher.report
+
+    @property
+    def unknown(self) -> tuple[int, bool]:
+        """How many alerts nobody has acknowledged, and whether one of them is critical."""
+        alerts = [alert for alert in self.report.active if alert.acknowledged_at is None]
+        return len(alerts), any(alert.condition.severity is Severity.CRITICAL for alert in alerts)
+
+    async def look(self) -> None:
+        """Look now, unless somebody has in the last few seconds: a person wants to know."""
+        await self._watcher.look(_FRESH)
 
     @property
     def channels(self) -> Sequence[Channel]:

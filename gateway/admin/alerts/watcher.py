@@ -65,6 +65,7 @@ class Watcher:
         self._wall_clock = wall_clock
         self._written: dict[int, Alert] = {}
         self._looked_at: float | None = None
+        self._looking = asyncio.Lock()
 
     @property
     def report(self) -> Report:
@@ -80,8 +81,13 @@ class Watcher:
                 _log.exception("looking for alerts failed; it is tried again")
             await asyncio.sleep(self._every)
 
-    async def look(self) -> None:
-        """Look once."""
+    async def look(self, fresh: float = 0.0) -> None:
+        """Look once; not at all when the last look is less than `fresh` seconds old."""
+        async with self._looking:  # two at a time would find the same thing twice
+            if self._looked_at is None or not 0 <= self._wall_clock() - self._looked_at < fresh:
+                await self._look()
+
+    async def _look(self) -> None:
         seen = await self._eyes.look()
         found = tuple(conditions(seen, self._limits))
         if seen.status is None:

@@ -79,10 +79,7 @@ async def now(visit: Visit) -> web.StreamResponse:
 
 async def mark(visit: Visit) -> web.StreamResponse:
     """How many alerts nobody has acknowledged: for the menu of every page."""
-    report = visit.services.alerts.report
-    unknown = [alert for alert in report.active if alert.acknowledged_at is None]
-    critical = any(alert.condition.severity is Severity.CRITICAL for alert in unknown)
-    return visit.render("alerts/mark.html", count=len(unknown), critical=critical)
+    return visit.render("alerts/mark.html", mark=visit.services.alerts.unknown)
 
 
 async def acknowledge(visit: Visit) -> web.StreamResponse:
@@ -124,9 +121,9 @@ async def try_channel(visit: Visit) -> web.StreamResponse:
 
 async def _values(visit: Visit) -> dict[str, Any]:
     alerts = visit.services.alerts
+    await alerts.look()
     return {
         "alerts": [_shown(visit, alert) for alert in alerts.report.active],
-        "looked_at": alerts.report.looked_at,
         "channels": [
             ShownChannel(channel, visit.text(CHANNEL_NAMES[channel.name]), await alerts.record(channel))
             for channel in alerts.channels

@@ -122,3 +122,21 @@ async def test_the_disk_is_left_alone_while_nothing_changes(scene: Scene) -> Non
     scene.sees = seen(clock=UNSET, now=written[0].seen_at + 300)
     await scene.watcher.look()
     assert scene.store.active()[0].seen_at == written[0].seen_at + 300
+
+
+async def test_a_look_that_is_fresh_is_good_enough(scene: Scene) -> None:
+    now = [4242.0]
+    scene.sees = seen(now=4242.0)
+    scene.watcher._wall_clock = lambda: now[0]
+    await scene.watcher.look()
+    scene.sees = seen(now=4244.0, clock=UNSET)
+    now[0] = 4244.0
+    await scene.watcher.look(3.0)
+    assert not scene.watcher.report.active
+    now[0] = 4245.0
+    await scene.watcher.look(3.0)
+    assert len(scene.watcher.report.active) == 1
+    now[0] = 4000.0  # the clock was set back: nobody knows how old the look is
+    scene.sees = seen(now=4000.0)
+    await scene.watcher.look(3.0)
+    assert scene.watcher.report.looked_at == 4000.0

@@ -38,11 +38,6 @@ async def look(page: Site) -> None:
 
 async def test_nothing_is_wrong() -> None:
     async with site(alerts=NO_CLOCK) as page:
-        assert "Nothing has been looked at yet." in (await page.get("/alerts")).text
-        control = page.control
-        assert isinstance(control, FakeControl)
-        control.destinations = [destination(held=Amount())]
-        await look(page)
         document = await page.get("/alerts")
         assert "Nothing is wrong." in document.text
         assert "Nobody. Alerts are shown on this page only." in document.text
@@ -151,3 +146,16 @@ async def test_the_history_is_paged() -> None:
         assert len(first.all("tbody tr")) == 50
         (following,) = [link for link in first.all("a") if link.attributes.get("rel") == "next"]
         assert len((await page.get(following["href"])).all("tbody tr")) == 1
+
+
+async def test_whoever_looks_sees_what_is_wrong_now() -> None:
+    async with site(control=held(), alerts=NO_CLOCK) as page:
+        assert len((await page.get("/alerts")).all("li.alert")) == 1
+
+
+async def test_the_menu_of_every_page_has_the_mark() -> None:
+    async with site(control=held(), alerts=NO_CLOCK) as page:
+        await look(page)
+        marks = (await page.get("/alerts/history")).all("span.count")
+        assert {mark.text.split()[0] for mark in marks} == {"1"}
+        assert len(marks) == 3  # beside the entry, in the sheet of a phone, and on its button
