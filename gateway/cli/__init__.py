@@ -25,9 +25,7 @@ COMMANDS = {
     "check-config": _Entry(
         "gateway.cli.check_config", "Check a configuration, and name every problem in it."
     ),
-    "config": _Entry(
-        "gateway.cli.config", "See, check and change the configuration of the running gateway."
-    ),
+    "config": _Entry("gateway.cli.config", "See, check and change the configuration of the running gateway."),
     "status": _Entry("gateway.cli.status", "Say how things are, in one sentence and in detail."),
     "queue": _Entry("gateway.cli.queue", "See and steer what waits, is held, or was delivered."),
     "commitments": _Entry("gateway.cli.commitments", "See what consoles asked about storage commitment."),

@@ -36,7 +36,6 @@ CHECKS = [
 SCHEMA = schemathesis.openapi.from_dict(document()).exclude(path="/v1/events")
 
 
-
 @schemathesis.serializer("application/dicom")
 def as_it_is(_context: schemathesis.SerializationContext, value: Any) -> Any:
     """A file is bytes already; what the document cannot describe is made of anything."""
