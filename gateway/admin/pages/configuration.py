@@ -41,8 +41,18 @@ async def overview(visit: Visit) -> web.StreamResponse:
         # Most likely it is about to start with what somebody has just applied.
         return visit.render("configuration/waiting.html", state=None, was="waiting")
     return visit.render(
-        "configuration/index.html", shown=shown, state=shown.state, was=_moment(shown.state), title_of=_title
+        "configuration/index.html",
+        shown=shown,
+        state=shown.state,
+        was=_moment(shown.state),
+        kept=_kept(visit, shown.state),
     )
+
+
+def _kept(visit: Visit, state: facts.ConfigurationState) -> int | None:
+    """Return the version that was kept just now, as long as that is so."""
+    kept = visit.query_number("kept", low=1)
+    return kept if kept == state.version and not state.trial else None
 
 
 async def trial(visit: Visit) -> web.StreamResponse:
@@ -67,8 +77,8 @@ async def keep(visit: Visit) -> web.StreamResponse:
     """Keep what is on trial."""
     number = (await visit.form()).number("number", low=1, high=2**31)
     await visit.gateway.post(facts.ConfigurationState, f"{_API}/confirm", facts.ConfirmRequest(number))
-    visit.notice("ok", visit.text("Version %(number)s stays in force.", number=number))
-    return visit.redirect(_HERE)
+    # In the address and not in the session: the page's process may be about to start anew.
+    return visit.redirect(f"{_HERE}?kept={number}")
 
 
 async def put_back(visit: Visit) -> web.StreamResponse:

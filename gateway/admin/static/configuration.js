@@ -110,6 +110,15 @@ if (form) {
   });
 }
 
+/* Who has pressed Keep or Put back is on the way to another page: what is asked meanwhile must not call back. */
+let decided = false;
+document.addEventListener("submit", (event) => { if (event.target.closest("#trial")) decided = true; });
+for (const moment of ["htmx:beforeRequest", "htmx:beforeOnLoad"]) {
+  document.addEventListener(moment, (event) => {
+    if (decided && event.target.closest("#trial")) event.preventDefault();
+  });
+}
+
 /* ---- the time that is left: asked every two seconds, and counted down in between ---- */
 
 let shown = null; /* the section that the count started from */

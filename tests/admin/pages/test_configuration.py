@@ -83,9 +83,10 @@ async def test_from_the_editor_to_a_change_that_is_kept(tmp_path: Path) -> None:
         assert trial.find("input[name=number]")["value"] == "2"
         answer = await it.page.post("/configuration/keep", number="2")
         assert answer.status == 303
-        document = await it.page.get("/configuration")
+        document = await it.page.get(answer.headers["Location"])
         assert "Version 2 stays in force." in document.text
         assert "Keep this" not in document.text
+        assert "stays in force" not in (await it.page.get("/configuration?kept=1")).text  # not so any more
 
 
 async def test_one_press_puts_it_back(tmp_path: Path) -> None:
