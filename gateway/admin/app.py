@@ -22,6 +22,7 @@ from gateway.admin.errors import errors
 from gateway.admin.exports.jobs import Exports
 from gateway.admin.gateway_client import GatewayClient
 from gateway.admin.headers import add_headers
+from gateway.admin.installing.room import Installing
 from gateway.admin.language import Languages
 from gateway.admin.live import Live, LivePace
 from gateway.admin.page import MAX_FORM, PLACES, Page, Place, Route
@@ -57,6 +58,7 @@ def build(
         alerts=_alerts(settings, gateway, languages, live),
         diagnosis=Diagnosis(),
         exports=Exports(settings.state_dir / "exports", settings.gateway_name),
+        installing=Installing(settings.state_dir / "install"),
         languages=languages,
         statics=statics,
         templates=Templates(statics.url),

@@ -9,6 +9,7 @@ from gateway.admin.alerts.service import Alerts
 from gateway.admin.diagnosis import Diagnosis
 from gateway.admin.exports.jobs import Exports
 from gateway.admin.gateway_client import GatewayClient
+from gateway.admin.installing.room import Installing
 from gateway.admin.language import Languages
 from gateway.admin.live import Live
 from gateway.admin.page import Page
@@ -28,6 +29,7 @@ class Services:
     alerts: Alerts
     diagnosis: Diagnosis
     exports: Exports
+    installing: Installing
     languages: Languages
     statics: Statics
     templates: Templates

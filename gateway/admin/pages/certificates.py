@@ -53,8 +53,8 @@ async def _show_index(
         422 if error else 200,
         known=known,
         by_hand=[one for one in known.used if not one.managed],
-        **_tools(visit),
-        **_asking(visit, error, wrong, form, names=""),
+        **tools(visit),
+        **asking(visit, error, wrong, form, names=""),
     )
 
 
@@ -72,7 +72,7 @@ async def _show(visit: Visit, status: int = 200, **more: Any) -> web.Response:
         "checked": "",
         "text": "",
         "field_errors": {},
-        **_asking(visit, "", "", None, names="\n".join(names)),
+        **asking(visit, "", "", None, names="\n".join(names)),
         **more,
     }
     request = identity.request
@@ -81,12 +81,12 @@ async def _show(visit: Visit, status: int = 200, **more: Any) -> web.Response:
         status,
         identity=identity,
         qr_fits=request is not None and len(request.csr) <= MOST_QR,
-        **_tools(visit),
+        **tools(visit),
         **values,
     )
 
 
-def _tools(visit: Visit) -> dict[str, Any]:
+def tools(visit: Visit) -> dict[str, Any]:
     """What the templates call."""
     now = time.time()
     return {
@@ -96,7 +96,7 @@ def _tools(visit: Visit) -> dict[str, Any]:
     }
 
 
-def _asking(visit: Visit, error: str, wrong: str, form: Form | None, *, names: str) -> dict[str, Any]:
+def asking(visit: Visit, error: str, wrong: str, form: Form | None, *, names: str) -> dict[str, Any]:
     """What stands in the form for a new request."""
 
     def typed(field: str, otherwise: str = "") -> str:
@@ -163,7 +163,7 @@ async def create(visit: Visit) -> web.StreamResponse:
     form = await visit.form()
     try:
         name = form.text("name", max_length=32)
-        await _request(visit, form, name)
+        await make_request(visit, form, name)
     except FormError as error:
         return await _show_index(visit, visit.form_error(error), error.field, form)
     except ApiProblem as problem:
@@ -178,18 +178,18 @@ async def ask(visit: Visit) -> web.StreamResponse:
     form = await visit.form()
     name = visit.path_value("name")
     try:
-        await _request(visit, form, name)
+        await make_request(visit, form, name)
     except FormError as error:
-        asking = _asking(visit, visit.form_error(error), error.field, form, names="")
-        return await _show(visit, 422, **asking)
+        values = asking(visit, visit.form_error(error), error.field, form, names="")
+        return await _show(visit, 422, **values)
     except ApiProblem as problem:
         if problem.details.status not in (409, 422):
             raise
-        return await _show(visit, 422, **_asking(visit, problem.details.detail, "", form, names=""))
+        return await _show(visit, 422, **asking(visit, problem.details.detail, "", form, names=""))
     return visit.redirect(f"/certificates/{name}")
 
 
-async def _request(visit: Visit, form: Form, name: str) -> None:
+async def make_request(visit: Visit, form: Form, name: str) -> None:
     wanted = CertificateWanted(
         common_name=form.text("common_name", max_length=64),
         names=tuple(
@@ -258,14 +258,14 @@ async def _answer(visit: Visit, checking: str, what: str, *, install: bool) -> w
     if install and found.ok:
         doing = "install" if what == "certificate" else "authorities"
         await visit.gateway.post(CertificateCheck, f"{path}/{doing}", given)
-        visit.notice("ok", visit.text(_DONE[what]))
+        visit.notice("ok", visit.text(DONE[what]))
         return visit.redirect(f"/certificates/{name}")
     if visit.is_fragment:
         return visit.render("certificates/checked.html", **_checked(visit, found, what, {}))
     return await _show(visit, 422 if install else 200, check=found, checked=what, text=text)
 
 
-_DONE = {
+DONE = {
     "certificate": N_("Installed. New connections use it from now on; open ones go on undisturbed."),
     "authorities": N_("These authorities are trusted from now on, for new connections."),
 }
@@ -274,7 +274,7 @@ _DONE = {
 def _checked(
     visit: Visit, found: CertificateCheck | None, what: str, errors: dict[str, str]
 ) -> dict[str, Any]:
-    return {"check": found, "checked": what, "field_errors": errors, **_tools(visit)}
+    return {"check": found, "checked": what, "field_errors": errors, **tools(visit)}
 
 
 async def activate(visit: Visit) -> web.StreamResponse:
@@ -325,4 +325,4 @@ PAGE = Page(
     ),
 )
 
-__all__ = ["MAX_ANSWER", "PAGE", "qr"]
+__all__ = ["MAX_ANSWER", "PAGE", "asking", "make_request", "qr", "tools"]

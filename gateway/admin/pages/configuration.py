@@ -44,7 +44,7 @@ async def overview(visit: Visit) -> web.StreamResponse:
         "configuration/index.html",
         shown=shown,
         state=shown.state,
-        was=_moment(shown.state),
+        was=moment(shown.state),
         kept=_kept(visit, shown.state),
     )
 
@@ -61,12 +61,12 @@ async def trial(visit: Visit) -> web.StreamResponse:
         state = await visit.gateway.get(facts.ConfigurationState, f"{_API}/state")
     except DaemonUnreachable:
         return web.Response(status=204)  # expected here: what is shown stays until it answers again
-    if _moment(state) != visit.query("was"):
+    if moment(state) != visit.query("was"):
         return web.Response(status=204, headers={"HX-Refresh": "true"})
-    return visit.render("configuration/trial.html", state=state, was=_moment(state))
+    return visit.render("configuration/trial.html", state=state, was=moment(state))
 
 
-def _moment(state: facts.ConfigurationState) -> str:
+def moment(state: facts.ConfigurationState) -> str:
     """Return a word that changes when the page has to be shown anew."""
     if state.restarting:
         return "waiting"
@@ -123,7 +123,7 @@ async def _editor(
         "configuration/edit.html",
         shown=shown,
         state=shown.state,
-        was=_moment(shown.state),
+        was=moment(shown.state),
         main=main,
         files=[(name, texts[name]) for name in names],
         based_on=based_on,
@@ -180,7 +180,7 @@ async def _review(
         422 if refused else 200,
         shown=shown,
         state=shown.state,
-        was=_moment(shown.state),
+        was=moment(shown.state),
         changes=changes,
         files=sorted(texts.items()),
         based_on=based_on,
@@ -216,7 +216,7 @@ async def history(visit: Visit) -> web.StreamResponse:
     """Every version there was."""
     page = await visit.gateway.get(facts.ConfigurationHistory, f"{_API}/versions")
     state = await visit.gateway.get(facts.ConfigurationState, f"{_API}/state")
-    return visit.render("configuration/history.html", versions=page.versions, state=state, was=_moment(state))
+    return visit.render("configuration/history.html", versions=page.versions, state=state, was=moment(state))
 
 
 async def version(visit: Visit) -> web.StreamResponse:
@@ -230,7 +230,7 @@ async def version(visit: Visit) -> web.StreamResponse:
         detail=detail,
         shown=shown,
         state=shown.state,
-        was=_moment(shown.state),
+        was=moment(shown.state),
         changes=changes,
     )
 

@@ -31,7 +31,7 @@ from gateway.operator.sections.path_test import (
 from gateway.operator.sections.trends import Budget, LinkFacts, Links, Trend, TrendSpan, WatchLease
 
 _SHOWN_STATE = {"up": "online", "degraded": "degraded", "down": "offline", "unknown": "unknown"}
-_JSON_LINES = "application/x-ndjson"
+JSON_LINES = "application/x-ndjson"
 _MAX_LINE = 256 * 1024  # bytes of one line of a running test
 _WAIT = 60.0  # seconds for the result of a storage commitment
 _TEST_LIMIT = aiohttp.ClientTimeout(total=600, sock_read=330)  # seconds; the daemon bounds each step
@@ -152,8 +152,8 @@ async def start_test(visit: Visit) -> web.StreamResponse:
         wanted = _wanted(form)
     except FormError as error:
         return await _form(visit, visit.query("peer"), error=error)
-    lines = _run(visit, name, wanted)
-    if visit.request.headers.get("Accept") == _JSON_LINES:
+    lines = run_test(visit, name, wanted)
+    if visit.request.headers.get("Accept") == JSON_LINES:
         return await _live(visit, lines)
     report = None
     async with aclosing(lines):
@@ -171,7 +171,7 @@ async def report(visit: Visit) -> web.StreamResponse:
     found = testing.find(reports.reports, visit.path_value("report"))
     if found is None:
         raise web.HTTPNotFound
-    return visit.render("link/report.html", report=found, **_words())
+    return visit.render("link/report.html", report=found, **words())
 
 
 def _wanted(form: Form) -> PathTestWanted:
@@ -191,7 +191,7 @@ async def _form(visit: Visit, chosen: str, error: FormError | None = None) -> we
         chosen=chosen if any(link.name == chosen for link in links.links) else "",
         error=visit.form_error(error) if error else "",
         earlier=await _earlier(visit, links.links),
-        **_words(),
+        **words(),
     )
 
 
@@ -205,7 +205,7 @@ async def _earlier(visit: Visit, links: tuple[LinkFacts, ...]) -> list[PathRepor
     return sorted((one for reports in found for one in reports), key=lambda one: -one.started_at)[:20]
 
 
-async def _run(visit: Visit, name: str, wanted: PathTestWanted) -> AsyncGenerator[PathLine, None]:
+async def run_test(visit: Visit, name: str, wanted: PathTestWanted) -> AsyncGenerator[PathLine, None]:
     """Start a test and yield its lines. ApiProblem; DaemonUnreachable."""
     body = json.dumps(codec.encode(wanted)).encode()
     headers = {"Content-Type": "application/json"}
@@ -226,30 +226,32 @@ async def _live(visit: Visit, lines: AsyncGenerator[PathLine, None]) -> web.Stre
     """Hand each step on as HTML, in JSON lines. What goes wrong before the first is an ordinary answer."""
     async with aclosing(lines):
         first = await anext(lines)  # raises what the gateway refuses
-        response = web.StreamResponse(headers={"Content-Type": _JSON_LINES, "Cache-Control": "no-store"})
+        response = web.StreamResponse(headers={"Content-Type": JSON_LINES, "Cache-Control": "no-store"})
         await response.prepare(visit.request)
         await response.write(_line(visit, first))
         try:
             async for line in lines:
                 await response.write(_line(visit, line))
         except ApiProblem as error:
-            await response.write(_json({"problem": error.details.detail}))
+            await response.write(json_line({"problem": error.details.detail}))
     return response
 
 
 def _line(visit: Visit, line: PathLine) -> bytes:
     if line.report is not None:
-        return _json({"report": _report_path(line.report), "html": _part(visit, "end", report=line.report)})
+        return json_line(
+            {"report": _report_path(line.report), "html": _part(visit, "end", report=line.report)}
+        )
     step = cast(PathStep, line.step)
-    return _json({"place": testing.place(step), "html": _part(visit, "step", step=step)})
+    return json_line({"place": testing.place(step), "html": _part(visit, "step", step=step)})
 
 
 def _part(visit: Visit, name: str, **values: Any) -> str:
-    rendered = visit.render(f"link/{name}.html", **values, **_words())
+    rendered = visit.render(f"link/{name}.html", **values, **words())
     return (rendered.text or "").strip()
 
 
-def _json(value: dict[str, str]) -> bytes:
+def json_line(value: dict[str, str]) -> bytes:
     return json.dumps(value).encode() + b"\n"
 
 
@@ -257,7 +259,7 @@ def _report_path(report: PathReport) -> str:
     return f"/link/report/{quote(report.peer, safe='')}/{report.id}"
 
 
-def _words() -> dict[str, Any]:
+def words() -> dict[str, Any]:
     return {
         "classes": testing.CLASSES,
         "step_words": testing.STEPS,
