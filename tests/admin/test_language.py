@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import string
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from babel.messages.pofile import read_po
 from gateway.admin.language import DOMAIN, LANGUAGES, LOCALE, Languages, choose
 from tests.support.admin_site import site
 from tools.messages import extracted
+
+ADMIN = LOCALE.parent
 
 UNTRANSLATED_ALLOWED = 100_000
 """How many messages of a language may lack a translation. To be 0 once the translations are in."""
@@ -55,6 +59,25 @@ def test_every_message_is_translated(code: str) -> None:
     wanted = [key(message) for message in extracted() if message.id]
     lacking = [one for one in wanted if one not in have or have[one].fuzzy or not all(_strings(have[one]))]
     assert len(lacking) <= UNTRANSLATED_ALLOWED, lacking[:10]
+
+
+def test_plurals_are_written_out_where_they_are_said() -> None:
+    """Pairs in a table would come into the catalogue as two messages, and never be found as a pair."""
+    loose = []
+    for path in sorted(ADMIN.rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(call, ast.Call) or getattr(call.func, "attr", "") != "ntext":
+                continue
+            if not all(isinstance(each, ast.Constant) for each in call.args[:2]):
+                loose.append(f"{path.relative_to(ADMIN)}:{call.lineno}")
+    assert loose == []
+
+
+def test_a_colon_belongs_to_its_message() -> None:
+    """French puts a space before it."""
+    outside = re.compile(r"\b_\([^{}]*\)\s*\}\}\s*(?:</\w+>\s*)?:")
+    loose = [path.name for path in ADMIN.rglob("*.html") if outside.search(path.read_text(encoding="utf-8"))]
+    assert loose == []
 
 
 def _strings(message: Message) -> tuple[str, ...]:

@@ -27,16 +27,6 @@ NEEDS = {
 MAX_REASON = 500
 _SHOWN = 30  # numbers that are listed on the page that asks
 
-_DONE = {
-    "retry": (
-        N_("%(count)s object is back in the queue and is sent as soon as possible."),
-        N_("%(count)s objects are back in the queue and are sent as soon as possible."),
-    ),
-    "release": (N_("%(count)s object is released."), N_("%(count)s objects are released.")),
-    "hold": (N_("%(count)s object is held back."), N_("%(count)s objects are held back.")),
-    "discard": (N_("%(count)s object is discarded."), N_("%(count)s objects are discarded.")),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -195,9 +185,8 @@ async def _do(visit: Visit, form: Form, action: str, selection: Selection, reaso
 
 def tell(visit: Visit, action: str, report: ActReport) -> None:
     """Say on the next page what was done, and what was not."""
-    one, many = _DONE[action]
     if report.done:
-        visit.notice("ok", visit.ntext(one, many, report.done))
+        visit.notice("ok", _done(visit, action, report.done))
     if report.refused:
         visit.notice(
             "attention",
@@ -211,6 +200,21 @@ def tell(visit: Visit, action: str, report: ActReport) -> None:
         )
     if report.more:
         visit.notice("info", visit.text("There are more. Do the same again for the rest."))
+
+
+def _done(visit: Visit, action: str, count: int) -> str:
+    # Written out one by one: languages have plurals of their own, and find them by both forms together.
+    if action == "retry":
+        return visit.ntext(
+            "%(count)s object is back in the queue and is sent as soon as possible.",
+            "%(count)s objects are back in the queue and are sent as soon as possible.",
+            count,
+        )
+    if action == "release":
+        return visit.ntext("%(count)s object is released.", "%(count)s objects are released.", count)
+    if action == "hold":
+        return visit.ntext("%(count)s object is held back.", "%(count)s objects are held back.", count)
+    return visit.ntext("%(count)s object is discarded.", "%(count)s objects are discarded.", count)
 
 
 def _some(report: ActReport) -> str:
