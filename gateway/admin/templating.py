@@ -67,6 +67,8 @@ class Templates:
             "iso": words.iso,
         }
 
+        self.environment.tests["coming"] = words.is_coming
+
     def render(self, name: str, reader: Reader, values: Mapping[str, Any]) -> str:
         """Return a template as text. jinja2.TemplateError is a defect of the template."""
         with speaking_to(reader):

@@ -95,6 +95,11 @@ def ago(lang: str, epoch: float | None, now: float | None = None) -> str:
     return dates.format_timedelta(round(delta), add_direction=True, threshold=1.5, locale=_locale(lang))
 
 
+def is_coming(epoch: float, now: float | None = None) -> bool:
+    """Tell whether a time is yet to come; what comes within two seconds is here: clocks differ a little."""
+    return epoch - (time.time() if now is None else now) >= 2
+
+
 def clock(lang: str, epoch: float | None, zone: tzinfo | None = None) -> str:
     """Return the time of day with seconds: 14:02:31."""
     moment = _moment(epoch, zone)

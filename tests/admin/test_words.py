@@ -81,6 +81,12 @@ def test_how_long_ago() -> None:
     assert words.ago("en", None, AT) == "–"
 
 
+def test_what_is_due_is_no_longer_coming() -> None:
+    assert words.is_coming(AT + 30, AT)
+    assert not words.is_coming(AT + 1.9, AT)
+    assert not words.is_coming(AT - 30, AT)
+
+
 def test_numbers_and_shares() -> None:
     assert words.number("en", 12_345) == "12,345"
     assert plain(words.number("fr", 12_345.678, 1)) == "12 345,7"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -184,6 +185,20 @@ def test_times_stay_true(page_as: PageAs) -> None:
         }"""
     )
     expect(page.locator("#probe")).to_have_text("(2 hours ago)")
+
+
+def test_what_was_to_come_is_now(page_as: PageAs) -> None:
+    page = page_as("viewer", "/home")
+    page.evaluate(
+        """() => {
+          const span = document.createElement("span");
+          span.id = "probe";
+          span.dataset.due = String(Date.now() / 1000 + 4);
+          document.querySelector("main").append(span);
+        }"""
+    )
+    expect(page.locator("#probe")).to_have_text(re.compile(r"^in \d seconds?$"))
+    expect(page.locator("#probe")).to_have_text("now")
 
 
 def test_a_hidden_tab_gives_its_connection_back(page_as: PageAs) -> None:

@@ -17,6 +17,7 @@ document.addEventListener("htmx:configRequest", (event) => {
 /* ---- times that stay true: "3 minutes ago", and the clock of the device in the footer ---- */
 
 const relative = new Intl.RelativeTimeFormat(page.dataset.lang, { numeric: "always" });
+const nowWord = new Intl.RelativeTimeFormat(page.dataset.lang, { numeric: "auto" }).format(0, "second");
 const STEPS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 let ahead = 0; /* seconds by which the clock of the device is ahead of the browser's */
 
@@ -36,6 +37,11 @@ function tick() {
   for (const each of document.querySelectorAll("[data-ago]")) {
     const bare = ago(Number(each.dataset.ago) - now());
     const words = each.textContent.startsWith("(") ? `(${bare})` : bare;
+    if (each.textContent !== words) each.textContent = words;
+  }
+  for (const each of document.querySelectorAll("[data-due]")) {
+    const left = Number(each.dataset.due) - now();
+    const words = left >= 2 ? ago(left) : nowWord;
     if (each.textContent !== words) each.textContent = words;
   }
   judge();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -75,6 +76,9 @@ async def test_what_waits_and_since_when(bench: RecordBench, page: Site) -> None
     assert "10 minutes ago" in centre.text
     assert "Next attempt" in centre.text
     assert "All there in about" not in centre.text
+    assert re.fullmatch(r"in (29|30) seconds", centre.find("[data-due]").text)
+    bench.control.destinations = [replace(bench.control.destinations[0], next_try_at=now - 2)]
+    assert (await page.get("/home/now", fragment=True)).find("[data-due]").text == "now"
     bench.control.destinations = [replace(bench.control.destinations[0], link="online")]
     assert "All there in about" in (await page.get("/home/now", fragment=True)).find(".centre").text
 
