@@ -202,6 +202,7 @@ def test_the_list_keeps_what_is_ticked_while_it_is_refreshed(page_as: PageAs, bo
         client.act(numbers[0], "hold", reason="meanwhile")
     expect(page.locator(f"#delivery-{numbers[0]}")).to_have_count(0)
     expect(page.locator(f"#tick-{numbers[5]}")).to_be_checked()
+    expect(page.locator("#tick-all")).to_be_visible()  # what only works with the script is shown again
     expect(page.locator(".chosen")).to_have_text("1")
     assert page.evaluate("document.activeElement.id") == f"to-{numbers[6]}"
     assert abs(page.evaluate("scrollY") - where) < 5

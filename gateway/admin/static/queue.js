@@ -51,7 +51,6 @@ document.addEventListener("htmx:afterSwap", () => {
     for (const id of kept.open) { const each = id && document.getElementById(id); if (each) each.open = true; }
     kept = null;
   }
-  for (const each of document.querySelectorAll("[data-needs-script]")) each.hidden = false;
   count();
 });
 count();
