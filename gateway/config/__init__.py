@@ -12,12 +12,27 @@
     apart.py        load_apart(): the same in a child process, so that a daemon does not carry pydantic
     reference.py    docs/configuration.md
 
-Importing this package, and holding a Config, does not import pydantic or cryptography.
+Importing this package, and holding a Config, does not import pydantic or cryptography, nor what reads and
+checks: `load` comes when it is asked for.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from gateway.config.apart import load_apart
-from gateway.config.loader import load
 from gateway.config.problems import ConfigErrors, Problem, Severity
 from gateway.config.schema import Config
 
+if TYPE_CHECKING:
+    from gateway.config.loader import load
+
 __all__ = ["Config", "ConfigErrors", "Problem", "Severity", "load", "load_apart"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "load":
+        from gateway.config.loader import load
+
+        return load
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,7 +11,6 @@ import pickle
 import traceback
 from pathlib import Path
 
-from gateway.config.loader import load
 from gateway.config.problems import ConfigErrors
 from gateway.config.schema import Config
 from gateway.errors import LocalError
@@ -44,6 +43,8 @@ def load_apart(path: Path, *, check_files: bool = True) -> Config:
 
 def _answer(writer: int, path: Path, check_files: bool) -> None:
     """Load, write the result, and end this process without running anything the parent has set up."""
+    from gateway.config.loader import load  # what checks is for this process alone
+
     code = 1
     try:
         try:

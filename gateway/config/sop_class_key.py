@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-
 from gateway.config.kinds import Kind, as_text
 from gateway.model import valid_uid
 
@@ -20,6 +18,8 @@ class SopClass(Kind[str]):
         known = _uids_by_name()
         uid = known.get(_plain(text))
         if uid is None:
+            import difflib  # for who mistypes only
+
             close = difflib.get_close_matches(_plain(text), known, n=1, cutoff=0.8)
             hint = f', did you mean "{_names()[known[close[0]]]}"?' if close else ""
             raise ValueError(f"no SOP class of this name{hint}")

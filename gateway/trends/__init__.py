@@ -1,6 +1,7 @@
 """The history of the ways to the peers: what a person looks at when asked "is it the link?".
 
     sample.py    what one minute, or one half hour, was like; and how it is gathered (pure)
+    middle.py    median, mean and deviation of some numbers (pure)
     ring.py      a fixed number of samples as bytes, in memory and on the disk (FORMAT.md)
     ledger.py    changes of state, and bytes by day, as one small JSON file (FORMAT.md)
     state.py     one word for a link out of what delivery and reachability know (pure)

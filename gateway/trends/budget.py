@@ -8,10 +8,11 @@ the standard deviation of those days, grown with the square root of the days tha
 from __future__ import annotations
 
 import datetime
-import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from gateway.trends.middle import deviation, mean
 
 RECENT_DAYS: Final = 7
 MIN_DAYS: Final = 3
@@ -81,8 +82,8 @@ def forecast(days: Mapping[str, tuple[int, int]], period: Period, now: datetime.
     ]
     if len(recent) < MIN_DAYS:
         return Forecast(by_elapsed, None, None, None)
-    by_recent = used + statistics.fmean(recent) * left
-    spread = 2 * statistics.pstdev(recent) * left**0.5
+    by_recent = used + mean(recent) * left
+    spread = 2 * deviation(recent) * left**0.5
     return Forecast(
         by_elapsed, round(by_recent), round(max(used, by_recent - spread)), round(by_recent + spread)
     )

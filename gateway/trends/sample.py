@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 from dataclasses import dataclass, field
 from typing import Final, Literal
+
+from gateway.trends.middle import median
 
 LinkWord = Literal["up", "degraded", "down", "unknown"]
 
@@ -97,7 +98,7 @@ class Gathering:
             degraded=self.states.get("degraded", 0.0),
             down=self.states.get("down", 0.0),
             rtt_min=min(trips, default=None),
-            rtt_median=statistics.median(trips) if trips else None,
+            rtt_median=median(trips) if trips else None,
             rtt_max=max(trips, default=None),
             goodput=self._large_bytes / self._large_seconds if self._large_seconds else None,
             sent=self.sent,

@@ -115,6 +115,10 @@ def test_run_imports_click_and_nothing_that_the_daemon_would_carry_along() -> No
     assert not modules & {"rich", "pydantic", "pynetdicom", "aiohttp", "http", "cryptography"}
 
 
+def test_the_daemon_carries_no_numbers_but_its_own() -> None:
+    assert not imported_by("import gateway.app") & {"statistics", "fractions", "decimal", "difflib"}
+
+
 def test_the_operator_api_needs_no_web_framework() -> None:
     modules = imported_by("import gateway.operator.api")
     assert not modules & {"rich", "click", "pydantic", "pynetdicom", "aiohttp"}

@@ -251,7 +251,7 @@ class TestApart:
         def dies(*_args: object, **_options: object) -> Config:
             raise RuntimeError("defect")
 
-        monkeypatch.setattr("gateway.config.apart.load", dies)
+        monkeypatch.setattr("gateway.config.loader.load", dies)
         with pytest.raises(LocalError, match="died"):
             load_apart(write(MINIMAL))
         assert "RuntimeError: defect" in capfd.readouterr().err
