@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.admin.exports.drives import PLACES
 from gateway.config import Config
 from gateway.config.schema import Gateway
 from gateway.model import AETitle
@@ -134,6 +135,17 @@ def test_the_page_has_a_user_of_its_own_and_sees_no_keys() -> None:
     assert page["CapabilityBoundingSet"] == [""]
     hidden = page["InaccessiblePaths"][0].split()
     assert {"-/etc/dicom-gateway/tls", "-/var/lib/dicom-gateway"} <= set(hidden)
+
+
+def test_the_page_may_write_to_the_drives_it_offers_and_to_nothing_else() -> None:
+    page = directives(PAGE)
+    (writable,) = page["ReadWritePaths"]
+    assert page["ProtectSystem"] == ["strict"]
+    # "-": a place that is not there yet is no reason not to start.
+    assert writable.split() == [f"-{place.rstrip('/')}" for place in PLACES]
+    # With a root of its own it would not see what is mounted after its start.
+    assert not {"TemporaryFileSystem", "RootDirectory", "RootImage"} & set(page)
+    assert not [place for place in page["InaccessiblePaths"][0].split() if "media" in place or "mnt" in place]
 
 
 def test_the_folder_of_the_page_is_the_default_of_the_configuration() -> None:

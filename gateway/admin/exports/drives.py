@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PLACES = ("/media/", "/run/media/", "/mnt/usb")
-"""Where systems mount what people plug in."""
+"""Where systems mount what people plug in. The page's systemd unit lets it write there."""
 
 MAX_DRIVES = 16
 _MAX_MOUNTINFO = 1 << 20  # bytes
