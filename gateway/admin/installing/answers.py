@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -88,16 +87,20 @@ class Answers:
 
 
 def same(one: Answers, other: Answers) -> bool:
-    """Say whether both would make the same configuration. The order of consoles does not count."""
+    """Say whether both would make the same configuration. Order does not count."""
     return _settled(one) == _settled(other)
 
 
 def _settled(answers: Answers) -> Answers:
-    def written(consoles: Iterable[Console]) -> tuple[Console, ...]:
-        # A title that may not be listed anywhere leaves no trace in a configuration.
-        listed = answers.callers == "listed" and bool(answers.centres)
-        kept = [one for one in consoles if one.host or listed]
-        return tuple(sorted(kept, key=lambda one: one.ae_title))
-
-    callers: Callers = answers.callers if answers.consoles and answers.centres else "listed"
-    return replace(answers, consoles=written(answers.consoles), callers=callers)
+    # A title without a host that is not listed anywhere leaves no trace in a configuration.
+    listed = answers.callers == "listed" and bool(answers.centres)
+    kept = [one for one in answers.consoles if one.host or listed]
+    consoles = tuple(sorted(kept, key=lambda one: one.ae_title))
+    callers: Callers = answers.callers if consoles and answers.centres else "listed"
+    centres = [replace(one, called=tuple(sorted(one.called))) for one in answers.centres]
+    return replace(
+        answers,
+        centres=tuple(sorted(centres, key=lambda one: one.name)),
+        consoles=consoles,
+        callers=callers,
+    )

@@ -104,7 +104,7 @@ def _routes(before: Answers, after: Answers) -> Iterator[Edit]:
         if called not in new and called not in down_after:
             yield Edit("route", {}, name=called, remove=True)
     callers = _callers(after)
-    told = after.callers != "as-is" and callers != _callers(before)
+    told = after.callers != "as-is" and (before.callers == "as-is" or callers != _callers(before))
     for called, to in new.items():
         if called not in old:
             # Whoever the new route is for, it is not for everybody when others are for some.
