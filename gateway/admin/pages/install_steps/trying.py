@@ -319,8 +319,7 @@ def path_result(
         return Result("path", centre.name, "failed", sentence, None, started, place.who)
     steps = tuple(
         ResultStep(
-            place.visit.text(testing.STEPS.get(one.step, one.step))
-            + (f" {one.subject}" if one.subject else ""),
+            _step_title(place, one),
             one.outcome,
             one.seconds,
             one.words[:400],
