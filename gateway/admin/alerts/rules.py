@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.admin.alerts.conditions import Condition, Kind, Severity
+from gateway.admin.alerts.conditions import Condition, Kind, Severity, Value
 from gateway.operator.facts import DestinationFacts, SpoolFacts, Status
 
 
@@ -57,8 +58,11 @@ def conditions(seen: Seen, limits: Thresholds) -> Iterator[Condition]:
         if 0 < limits.gateway_silent < seen.silent_for:
             yield Condition(Kind.GATEWAY_SILENT, Severity.CRITICAL)
     else:
+        titles = Counter(destination.ae_title for destination in seen.status.destinations)
         for destination in seen.status.destinations:
-            yield from _destination(destination, seen, limits)
+            title = destination.ae_title
+            known_as = title if titles[title] == 1 else f"{title} ({destination.name})"
+            yield from _destination(destination, known_as, seen, limits)
         yield from _room(seen.status.spool, limits)
         if limits.held and (count := seen.status.steps.held):
             yield Condition(Kind.STEPS_HELD, Severity.ATTENTION, values={"count": count})
@@ -66,21 +70,34 @@ def conditions(seen: Seen, limits: Thresholds) -> Iterator[Condition]:
     yield from _clock(seen.clock, limits)
 
 
-def _destination(destination: DestinationFacts, seen: Seen, limits: Thresholds) -> Iterator[Condition]:
+def _destination(
+    destination: DestinationFacts, centre: str, seen: Seen, limits: Thresholds
+) -> Iterator[Condition]:
     name, waiting = destination.name, destination.waiting
     oldest = seen.oldest_records.get(name)
     if waiting.record.count and oldest is not None and 0 < limits.oldest_record < seen.now - oldest:
-        values = {"count": waiting.record.count, "since": oldest, "paused": int(destination.paused)}
-        yield Condition(Kind.RECORD_WAITS, Severity.CRITICAL, name, values)
+        yield Condition(
+            Kind.RECORD_WAITS,
+            Severity.CRITICAL,
+            name,
+            {
+                "centre": centre,
+                "count": waiting.record.count,
+                "since": oldest,
+                "paused": int(destination.paused),
+            },
+        )
     others = waiting.image.count + waiting.bulk.count
     oldest = destination.oldest_waiting_at
     if others and oldest is not None and 0 < limits.oldest_object < seen.now - oldest:
-        yield Condition(Kind.OBJECT_WAITS, Severity.ATTENTION, name, {"count": others, "since": oldest})
+        values: dict[str, Value] = {"centre": centre, "count": others, "since": oldest}
+        yield Condition(Kind.OBJECT_WAITS, Severity.ATTENTION, name, values)
     since = destination.link_since
     if destination.link == "offline" and since is not None and 0 < limits.link_down < seen.now - since:
-        yield Condition(Kind.LINK_DOWN, Severity.ATTENTION, name, {"since": since})
+        yield Condition(Kind.LINK_DOWN, Severity.ATTENTION, name, {"centre": centre, "since": since})
     if limits.held and destination.held.count:
-        yield Condition(Kind.HELD, Severity.ATTENTION, name, {"count": destination.held.count})
+        values = {"centre": centre, "count": destination.held.count}
+        yield Condition(Kind.HELD, Severity.ATTENTION, name, values)
 
 
 def _room(spool: SpoolFacts, limits: Thresholds) -> Iterator[Condition]:

@@ -50,6 +50,11 @@ def heading(event: Event, alert: Alert, gateway: str, say: Speaker) -> str:
     return say.text("%(gateway)s: please look: %(what)s", gateway=gateway, what=what)
 
 
+def _centre(subject: str, values: dict[str, Value]) -> str:
+    """Return the title people know a destination by, as on the home page; else its name."""
+    return str(values.get("centre") or subject)
+
+
 def _count(values: dict[str, Value]) -> int:
     return int(values.get("count", 0))
 
@@ -75,7 +80,7 @@ def _record(say: Speaker, subject: str, values: dict[str, Value]) -> Words:
         "%(count)s treatment records have not reached %(name)s; the oldest waits since %(since)s. "
         "Nothing is lost.",
         count,
-        name=subject,
+        name=_centre(subject, values),
         since=since,
     )
     if values.get("paused"):
@@ -92,7 +97,7 @@ def _object(say: Speaker, subject: str, values: dict[str, Value]) -> Words:
         "%(count)s image has not reached %(name)s; it waits since %(since)s. Nothing is lost.",
         "%(count)s images have not reached %(name)s; the oldest waits since %(since)s. Nothing is lost.",
         count,
-        name=subject,
+        name=_centre(subject, values),
         since=since,
     )
     return Words(what, say.text("Look at the pages Link and Queue."))
@@ -101,7 +106,9 @@ def _object(say: Speaker, subject: str, values: dict[str, Value]) -> Words:
 def _link(say: Speaker, subject: str, values: dict[str, Value]) -> Words:
     return Words(
         say.text(
-            "%(name)s cannot be reached since %(since)s.", name=subject, since=_at(values, "since", say)
+            "%(name)s cannot be reached since %(since)s.",
+            name=_centre(subject, values),
+            since=_at(values, "since", say),
         ),
         say.text("Check the modem and its cables; the path test on the page Link shows where the way ends."),
     )
@@ -109,18 +116,18 @@ def _link(say: Speaker, subject: str, values: dict[str, Value]) -> Words:
 
 def _held(say: Speaker, subject: str, values: dict[str, Value]) -> Words:
     what = say.ntext(
-        "%(count)s object for %(name)s is held and waits for a decision.",
-        "%(count)s objects for %(name)s are held and wait for a decision.",
+        "%(count)s object for %(name)s is held back: somebody has to decide about it.",
+        "%(count)s objects for %(name)s are held back: somebody has to decide about them.",
         _count(values),
-        name=subject,
+        name=_centre(subject, values),
     )
     return Words(what, say.text("The page Queue says why, and what to do."))
 
 
 def _steps(say: Speaker, _subject: str, values: dict[str, Value]) -> Words:
     what = say.ntext(
-        "%(count)s message of a procedure step is held and waits for a decision.",
-        "%(count)s messages of procedure steps are held and wait for a decision.",
+        "%(count)s message about a procedure step is held back: somebody has to decide about it.",
+        "%(count)s messages about procedure steps are held back: somebody has to decide about them.",
         _count(values),
     )
     return Words(what, say.text("The page Queue says why, and what to do."))

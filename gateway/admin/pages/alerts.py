@@ -136,7 +136,7 @@ async def _values(visit: Visit) -> dict[str, Any]:
 def _shown(visit: Visit, alert: Alert) -> ShownAlert:
     speaker = CatalogueSpeaker(visit.lang, visit.services.languages.catalogue(visit.lang))
     said = words(alert, speaker)
-    href = _LEADS_TO[alert.condition.kind]
+    href = "/queue" if alert.condition.values.get("paused") else _LEADS_TO[alert.condition.kind]
     name = href.split("/")[1]
     reachable = any(page.name == name for _, pages in visit.menu() for page in pages)
     return ShownAlert(

@@ -72,7 +72,7 @@ def test_a_record_that_waits_too_long_is_critical() -> None:
     assert found(seen(late, oldest_records={"oncology": NOW - 1800})) == []
     (one,) = found(seen(late, oldest_records={"oncology": NOW - 1801}))
     assert (one.kind, one.severity, one.subject) == (Kind.RECORD_WAITS, Severity.CRITICAL, "oncology")
-    assert one.values == {"count": 2, "since": NOW - 1801, "paused": 0}
+    assert one.values == {"centre": "ARIA", "count": 2, "since": NOW - 1801, "paused": 0}
 
 
 def test_a_record_that_has_left_meanwhile_is_none() -> None:
@@ -98,10 +98,19 @@ def test_a_link_that_is_down(link: str, since: float, told: int) -> None:
 def test_what_is_held() -> None:
     held = replace(DESTINATION, held=Amount(3, 1))
     (one,) = found(seen(held))
-    assert (one.kind, one.values) == (Kind.HELD, {"count": 3})
+    assert (one.kind, one.values) == (Kind.HELD, {"centre": "ARIA", "count": 3})
     assert found(seen(held), replace(LIMITS, held=False)) == []
     (step,) = found(seen(steps=StepTotals(0, 2)))
     assert step.kind is Kind.STEPS_HELD
+
+
+def test_two_that_have_one_title_are_told_apart() -> None:
+    held = replace(DESTINATION, held=Amount(3, 1))
+    both = seen(held)
+    assert both.status is not None
+    both = replace(both, status=replace(both.status, destinations=(held, replace(held, name="archive"))))
+    titles = [one.values["centre"] for one in found(both)]
+    assert titles == ["ARIA (oncology)", "ARIA (archive)"]
 
 
 @pytest.mark.parametrize(

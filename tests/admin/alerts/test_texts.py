@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.admin.alerts.book import Event
@@ -34,6 +36,8 @@ def test_they_say_what_is_at_stake() -> None:
     assert told.what == (
         "3 treatment records have not reached oncology; the oldest waits since <7>. Nothing is lost."
     )
+    titled = replace(waits, values={**waits.values, "centre": "ARIA"})  # as the home page calls it
+    assert words(alert(condition=titled), SAY).what.startswith("3 treatment records have not reached ARIA;")
     paused = words(alert(condition=Condition(waits.kind, waits.severity, "oncology", {"paused": 1})), SAY)
     assert "resume" in paused.advice
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -13,9 +14,9 @@ from gateway.admin.alerts.service import Alerts
 from gateway.admin.visit import SERVICES
 from gateway.config.alerting import Alerts as Section
 from gateway.config.alerting import SyslogAlerts, WebhookAlerts
-from gateway.operator.facts import Amount
+from gateway.operator.facts import Amount, Waiting
 from tests.support.admin_site import Site, site
-from tests.support.fake_control import NOW, FakeControl, destination
+from tests.support.fake_control import NOW, FakeControl, delivery, destination
 from tests.support.ports import free_port
 
 NO_CLOCK = Section(clock_offset=0.0)  # whatever the clock of the machine that tests
@@ -24,7 +25,7 @@ HOSTILE = '<script>alert("x")</script>'
 
 def held() -> FakeControl:
     control = FakeControl()
-    control.destinations = [destination(name=HOSTILE, held=Amount(2, 1000))]
+    control.destinations = [destination(ae_title=HOSTILE, held=Amount(2, 1000))]
     return control
 
 
@@ -39,7 +40,7 @@ async def look(page: Site) -> None:
 async def test_nothing_is_wrong() -> None:
     async with site(alerts=NO_CLOCK) as page:
         document = await page.get("/alerts")
-        assert "Nothing is wrong." in document.text
+        assert "There is no alert." in document.text
         assert "Nobody. Alerts are shown on this page only." in document.text
 
 
@@ -48,8 +49,22 @@ async def test_what_is_wrong_is_text_whatever_its_name() -> None:
         await look(page)
         document = await page.get("/alerts")
         (alert,) = document.all("li.alert")
-        assert alert.find("strong").text == f"2 objects for {HOSTILE} are held and wait for a decision."
+        assert alert.find("strong").text == (
+            f"2 objects for {HOSTILE} are held back: somebody has to decide about them."
+        )
         assert not [script for script in document.all("script") if "src" not in script.attributes]
+
+
+@pytest.mark.parametrize(("paused", "leads_to"), [(False, "/link"), (True, "/queue")])
+async def test_a_record_that_waits_leads_to_where_one_can_do_something(paused: bool, leads_to: str) -> None:
+    control = FakeControl()
+    control.destinations = [destination(paused=paused, waiting=Waiting(Amount(1, 1), Amount(), Amount()))]
+    control.rows = [delivery(1, received_at=time.time() - 7200)]
+    async with site(control=control, alerts=NO_CLOCK) as page:
+        await look(page)
+        (alert,) = (await page.get("/alerts")).all("li.alert")
+        assert alert.find("strong").text.startswith("1 treatment record has not reached ARIA;")
+        assert alert.find(".actions a")["href"] == leads_to
 
 
 async def test_somebody_knows() -> None:

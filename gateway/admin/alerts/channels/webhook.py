@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import os
 
 import aiohttp
 
@@ -54,4 +55,11 @@ class WebhookChannel:
         except TimeoutError as error:
             raise NotTold(f"{self.where} does not answer in time") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise NotTold(f"{self.where}: {error or type(error).__name__}"[:300]) from error
+            raise NotTold(f"{self.where}: {_reason(error)}"[:300]) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong without the library's own words for host, port and TLS."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
+    return str(error) or type(error).__name__

@@ -16,6 +16,7 @@ from gateway.admin.alerts.channels.webhook import SIGNATURE, WebhookChannel
 from gateway.admin.alerts.message import Message
 from gateway.config.alerting import WebhookAlerts
 from tests.support.alerting import a_message
+from tests.support.ports import free_port
 
 
 class Hook:
@@ -66,6 +67,12 @@ async def test_anything_but_a_yes_is_a_no(hook: Hook, url: str, answer: int) -> 
         await WebhookChannel(WebhookAlerts(url=url)).tell(a_message())
     assert len(hook.bodies) == 1
     assert "sesame" not in str(raised.value)
+
+
+async def test_who_is_not_there_is_told_in_plain_words() -> None:
+    with pytest.raises(NotTold) as raised:
+        await WebhookChannel(WebhookAlerts(url=f"http://127.0.0.1:{free_port()}/hook")).tell(a_message())
+    assert str(raised.value).endswith("/hook: Connection refused")
 
 
 def test_the_page_does_not_show_tokens() -> None:
