@@ -377,8 +377,3 @@ async def _console(place: Place, number: int, console: Console) -> Part:
         time.monotonic() - clock, started, place.who, (), steps,
     )  # fmt: skip
     return _part(place, f"console-{number}", title, result)
-
-
-async def go_on(place: Place) -> web.StreamResponse:
-    """On to the sheet, whatever is open: it says so."""
-    return place.next("test")
