@@ -142,7 +142,7 @@ def test_from_nothing_to_a_printed_sheet(
     request = page.locator("#csr").inner_text()
     assert request.startswith("-----BEGIN CERTIFICATE REQUEST-----")
     expect(page.locator("img[alt*='QR code']")).to_be_visible()
-    assert page.evaluate("document.querySelector(\"img[alt*='QR code']\").naturalWidth") > 0
+    page.wait_for_function("document.querySelector(\"img[alt*='QR code']\").naturalWidth > 0")
     screenshot(page, "install/certificates")
     answer = page.locator("#certificate-form")
     answer.locator("textarea").fill(request)  # the wrong thing first
@@ -214,6 +214,9 @@ def test_from_nothing_to_a_printed_sheet(
     screenshot(page, "install/sheet")
     page.emulate_media(media="print")
     expect(page.locator(".side")).to_be_hidden()
+    page.set_viewport_size({"width": 720, "height": 1000})  # A4 without its margins
+    assert_fits(page)
+    screenshot(page, "install/sheet-print")
     assert page.locator("article").evaluate("each => getComputedStyle(each).color") == "rgb(17, 17, 17)"
     assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
     page.emulate_media(media="screen")
