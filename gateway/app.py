@@ -37,6 +37,7 @@ from gateway.delivery.capabilities import Capabilities
 from gateway.delivery.engine import DeliveryEngine, Destination
 from gateway.delivery.pauses import Pauses
 from gateway.delivery.transports.dicom import DicomTransport
+from gateway.errands import Errands
 from gateway.errors import GatewayError, LocalError
 from gateway.links import Links
 from gateway.listener import Listener
@@ -102,6 +103,7 @@ class Gateway:
         titles = [peer.calling_ae for peer in self._peers.values() if peer.calling_ae]
         self._routing = RoutingTable(settings.routes(config), self._own_ae, titles)
         self._reachabilities = Reachabilities()
+        self._errands = Errands()
         self._tls_contexts = ClientContexts()
         self._inherited = inherited or {}
         self._cleanup = contextlib.AsyncExitStack()
@@ -214,6 +216,7 @@ class Gateway:
             reachabilities=self._reachabilities,
             tls_for=self._tls_contexts.of,
             plan=settings.budget_plan(self.config),
+            errands=self._errands,
         )
         undo.callback(self._reachabilities.subscribe(self._peer_changed))
 
@@ -258,6 +261,7 @@ class Gateway:
             notices=self.notices,
             render_metrics=self.metrics.render,
             timeouts=settings.requestor_timeouts(config),
+            errands=self._errands,
         )
         undo.push_async_callback(control.close)
         trail = AuditTrail(config.gateway.state_dir / "audit", settings.audit_limits(config), self.notices)

@@ -13,6 +13,7 @@ from pathlib import Path
 from ssl import SSLContext
 
 from gateway.delivery.engine import DeliveryEngine
+from gateway.errands import Errands
 from gateway.model import AETitle, Peer
 from gateway.notices import Notices
 from gateway.operator.link_view import BudgetPlan, LinkView
@@ -47,6 +48,7 @@ class Links:
         reachabilities: Reachabilities,
         tls_for: Callable[[Peer], SSLContext | None],
         plan: BudgetPlan,
+        errands: Errands,
     ) -> None:
         """`peers` by name, consoles too; `destinations` are those that objects are delivered to."""
         self.inbox = Inbox()
@@ -60,6 +62,7 @@ class Links:
         self._reachabilities = reachabilities
         self._tls_for = tls_for
         self._plan = plan
+        self._errands = errands
 
     async def sections(self, undo: AsyncExitStack) -> list[Section]:
         """Build what the operator API shows, and begin to record; `undo` ends it."""
@@ -70,7 +73,8 @@ class Links:
         undo.push_async_callback(recorder.close)
         watch = Watch(self._probes)
         undo.push_async_callback(watch.close)
-        undo.callback(self._spool.on_work(watch.work_arrived))
+        undo.callback(self._spool.on_work(watch.make_room))
+        undo.callback(self._errands.subscribe(watch.make_room))
         view = LinkView(
             self._peers,
             self._destinations,
@@ -83,7 +87,7 @@ class Links:
         book = await asyncio.to_thread(Book.load, self._state_dir, list(self._peers))
         dialled = Leave(self._reachabilities, time.monotonic).tell
         way = Way(self._own_ae, self._notices, self._tls_for, self.inbox, dialled)
-        tester = PathTester(self._peers, way, book)
+        tester = PathTester(self._peers, way, book, errands=self._errands)
         undo.push_async_callback(tester.close)
         return [TrendsSection(view), PathTestSection(OperatorPathTests(tester))]
 
@@ -92,6 +96,8 @@ class Links:
 
     def _probe(self, peer: Peer) -> Probe:
         def busy() -> bool:
+            if self._errands.at(peer.name):
+                return True
             status = next(one for one in self._engine.status() if one.name == peer.name)
             return bool(status.in_flight or status.claimed or status.associations)
 

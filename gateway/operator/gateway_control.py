@@ -14,6 +14,7 @@ from gateway.association.requestor import RequestorTimeouts
 from gateway.delivery.courier import DestinationStatus
 from gateway.delivery.engine import DeliveryEngine
 from gateway.dicom.part10 import file_meta
+from gateway.errands import Errands
 from gateway.errors import LocalError, NoRoom, SpoolFailure
 from gateway.model import AETitle, DeliveryState, Peer
 from gateway.notices import Notices
@@ -122,6 +123,7 @@ class GatewayControl:
         notices: Notices,
         render_metrics: Callable[[], Awaitable[bytes]],
         timeouts: RequestorTimeouts | None = None,
+        errands: Errands | None = None,
         limits: ControlLimits | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -133,6 +135,7 @@ class GatewayControl:
         self._listeners = listeners
         self._render_metrics = render_metrics
         self._timeouts = timeouts
+        self._errands = errands or Errands()
         self._wall_clock = wall_clock
         self._book = AssociationBook(notices, wall_clock)
         self.browsing = Browsing(spool, lambda: {status.name for status in engine.status()})
@@ -291,14 +294,17 @@ class GatewayControl:
             raise Busy(f"{self._limits.max_echoes} peers are being verified already")
         self._echoes += 1
         try:
-            return await echo(
-                found, calling_ae=self._identity.ae_title, notices=self.notices, timeouts=self._timeouts
-            )
+            with self._errands.to(peer):
+                return await echo(
+                    found, calling_ae=self._identity.ae_title, notices=self.notices, timeouts=self._timeouts
+                )
         finally:
             self._echoes -= 1
 
     async def send(self, peer: str, size: int, body: AsyncIterator[bytes]) -> SendReport:
-        return await self._senders.send(self._peer(peer), size, body)
+        found = self._peer(peer)
+        with self._errands.to(peer):
+            return await self._senders.send(found, size, body)
 
     # in common
 

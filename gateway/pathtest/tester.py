@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.errands import Errands
 from gateway.errors import LocalError
 from gateway.model import Peer
 from gateway.pathtest.book import Book
@@ -45,6 +46,7 @@ class PathTester:
         book: Book,
         limits: PathTestLimits | None = None,
         *,
+        errands: Errands | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """`peers` by name."""
@@ -52,6 +54,7 @@ class PathTester:
         self._way = way
         self._book = book
         self._limits = limits or PathTestLimits()
+        self._errands = errands or Errands()
         self._wall_clock = wall_clock
         self._running: dict[str, asyncio.Task[None]] = {}
 
@@ -71,7 +74,7 @@ class PathTester:
         now = self._wall_clock()
         course = SyntheticCourse(now)
         walk = Walk(found, wanted, course, self._way, steps.put_nowait)
-        task = asyncio.get_running_loop().create_task(walk.run(), name=f"path test of {peer}")
+        task = asyncio.get_running_loop().create_task(self._run(peer, walk), name=f"path test of {peer}")
         self._running[peer] = task
         task.add_done_callback(lambda _: self._over(peer, steps))
         head = Report(
@@ -90,6 +93,10 @@ class PathTester:
             steps=(),
         )
         return self._listen(head, task, steps)
+
+    async def _run(self, peer: str, walk: Walk) -> None:
+        with self._errands.to(peer):
+            await walk.run()
 
     def reports(self, peer: str) -> tuple[Report, ...]:
         """Return the last reports of a peer, the newest first. Raises NoSuchPeer."""

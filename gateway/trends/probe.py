@@ -73,7 +73,7 @@ class Probe:
         clock: Callable[[], float],
         limits: ProbeLimits | None = None,
     ) -> None:
-        """`busy`: objects are on their way to the peer, or about to be.
+        """`busy`: objects are on their way to the peer, or about to be, or a person wants something of it.
 
         `on_answer` is told the peer's name and the round trip, `on_dead` its name and why nothing comes back.
         """
@@ -111,7 +111,7 @@ class Probe:
                 await asyncio.wait(self._releasing)
 
     def make_room(self) -> None:
-        """Something is to be delivered: ours must not be in the way."""
+        """Something is to be delivered or tried: ours must not be in the way."""
         own, self._association = self._association, None
         if own is not None and not own.closed:
             task = asyncio.get_running_loop().create_task(own.release(), name=f"room at {self._peer.name}")

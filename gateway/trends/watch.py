@@ -52,9 +52,9 @@ class Watch:
                 task.add_done_callback(_defect)
         return self._lease
 
-    def work_arrived(self, destination: str) -> None:
-        """Something became queued for `destination`."""
-        probe = self._probes.get(destination)
+    def make_room(self, peer: str) -> None:
+        """Something became queued for `peer`, or a person wants something of it."""
+        probe = self._probes.get(peer)
         if probe is not None:
             probe.make_room()
 

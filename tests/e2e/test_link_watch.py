@@ -135,6 +135,26 @@ def test_a_peer_that_serves_one_association_at_a_time_gets_its_objects(most: int
         assert watcher.seconds_until("down") < SHOWN_WITHIN
 
 
+@pytest.mark.peers
+def test_a_person_may_try_a_peer_that_serves_one_association_at_a_time(tmp_path: Path) -> None:
+    machine.program("storescp")
+    with (
+        StoreScp(tmp_path / "in") as centre,
+        GatewayProcess(tmp_path / "g", peers=[peer("centre", "CENTRE", centre.port)]) as gateway,
+        Watcher(gateway) as watcher,
+        gateway.client() as client,
+    ):
+        watcher.seconds_until("up")
+        gateway.wait("the watch's association", lambda: len(outbound(client)) == 1)
+        began = time.monotonic()
+        assert client.echo("centre")["ok"]
+        # Far sooner than the watch would let go of its place by itself.
+        assert time.monotonic() - began < 5
+        *_, report = client.test_path("centre", {})
+        assert report["report"]["ok"], report
+        gateway.wait("the watch again", lambda: len(outbound(client)) == 1)
+
+
 needs_link = pytest.mark.skipif(
     long_link.missing() is not None, reason=f"the long link {long_link.missing()}"
 )
