@@ -16,7 +16,7 @@ from gateway.health import clock
 from gateway.health.machine import Machine
 from gateway.operator.certificate_facts import CertificateFacts, Certificates
 from gateway.operator.client import ApiProblem, DaemonUnreachable
-from gateway.operator.facts import DeliveryPage, DestinationFacts, Status
+from gateway.operator.facts import DeliveryPage, PriorityName, Status
 
 _CERTIFICATES_EVERY = 3600.0  # seconds
 _CLOCK_EVERY = 300.0
@@ -50,7 +50,8 @@ class GatewayEyes:
         await self._look_at_the_clock()
         try:
             status = await self._gateway.get(Status, "/v1/status")
-            oldest = {one.name: at for one in status.destinations if (at := await self._oldest(one))}
+            records = await self._oldest(status, "record")
+            others = await self._oldest(status, "image", "bulk")
             await self._look_at_certificates()
         except (DaemonUnreachable, ApiProblem):
             return Seen(
@@ -64,27 +65,38 @@ class GatewayEyes:
         return Seen(
             now=self._wall_clock(),
             status=status,
-            oldest_records=oldest,
+            oldest_records=records,
+            oldest_others=others,
             certificates=self._certificates,
             clock=self._clock,
         )
 
-    async def _oldest(self, destination: DestinationFacts) -> float | None:
-        """Return when the oldest record was received that has not reached `destination`."""
-        if not destination.waiting.record.count:
-            return None
+    async def _oldest(self, status: Status, *priorities: PriorityName) -> dict[str, float]:
+        """Return when the oldest was received that has not reached its destination, by destination."""
+        found: dict[str, float] = {}
+        for destination in status.destinations:
+            waiting = destination.waiting
+            counts = {"record": waiting.record, "image": waiting.image, "bulk": waiting.bulk}
+            for priority in priorities:
+                if counts[priority].count:
+                    for at in await self._received(destination.name, priority):
+                        found[destination.name] = min(at, found.get(destination.name, at))
+        return found
+
+    async def _received(self, destination: str, priority: PriorityName) -> list[float]:
+        """Return when the oldest of those that wait, and of those under way, were received."""
         found: list[float] = []
         for state in ("queued", "sending"):
             page = await self._gateway.get(
                 DeliveryPage,
                 "/v1/deliveries",
-                destination=destination.name,
+                destination=destination,
                 state=state,
-                priority="record",
+                priority=priority,
                 limit=1,
             )
             found += [delivery.received_at for delivery in page.deliveries]
-        return min(found, default=None)
+        return found
 
     async def _look_at_certificates(self) -> None:
         now = self._monotonic()

@@ -48,6 +48,7 @@ class Seen:
     status: Status | None  # None: the gateway does not answer
     silent_for: float = 0.0  # seconds without an answer
     oldest_records: Mapping[str, float] = field(default_factory=dict)  # destination -> received at
+    oldest_others: Mapping[str, float] = field(default_factory=dict)  # of images and volumes
     certificates: Sequence[CertificateEnd] = ()
     clock: ClockState | None = None  # None: not known
 
@@ -88,7 +89,7 @@ def _destination(
             },
         )
     others = waiting.image.count + waiting.bulk.count
-    oldest = destination.oldest_waiting_at
+    oldest = seen.oldest_others.get(name)
     if others and oldest is not None and 0 < limits.oldest_object < seen.now - oldest:
         values: dict[str, Value] = {"centre": centre, "count": others, "since": oldest}
         yield Condition(Kind.OBJECT_WAITS, Severity.ATTENTION, name, values)

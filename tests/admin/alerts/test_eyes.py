@@ -92,16 +92,18 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 async def test_the_status_and_the_oldest_record(tmp_path: Path) -> None:
     async with scene(tmp_path) as seen_by:
         control = seen_by.control
-        control.destinations = [destination(waiting=Waiting(Amount(2, 1), Amount(), Amount()))]
+        control.destinations = [destination(waiting=Waiting(Amount(2, 1), Amount(1, 1), Amount(1, 1)))]
         control.rows = [
             delivery(1, priority="image", received_at=NOW - 900),
             delivery(2, received_at=NOW - 500),
             delivery(3, received_at=NOW - 700, state="sending"),
             delivery(4, received_at=NOW - 100),
+            delivery(5, priority="bulk", received_at=NOW - 950),
         ]
         seen = await seen_by.eyes.look()
     assert seen.status is not None
     assert seen.oldest_records == {"oncology": NOW - 700}
+    assert seen.oldest_others == {"oncology": NOW - 950}
     assert seen.clock == ClockState(True, 0.1)
 
 

@@ -80,9 +80,10 @@ def test_a_record_that_has_left_meanwhile_is_none() -> None:
 
 
 def test_images_may_wait_longer() -> None:
-    late = replace(DESTINATION, waiting=IMAGE, oldest_waiting_at=NOW - 86400)
+    late = replace(DESTINATION, waiting=IMAGE, oldest_waiting_at=NOW - 999_999)  # of a record, or held
     assert found(seen(late)) == []
-    (one,) = found(seen(replace(late, oldest_waiting_at=NOW - 86401)))
+    assert found(seen(late, oldest_others={"oncology": NOW - 86400})) == []
+    (one,) = found(seen(late, oldest_others={"oncology": NOW - 86401}))
     assert (one.kind, one.severity) == (Kind.OBJECT_WAITS, Severity.ATTENTION)
     assert one.values["count"] == 3
 
