@@ -19,6 +19,7 @@ The flow, from the console's first byte to the centre's receipt::
     relay/dialer.py       a warm association (relay/warm.py), a new one (association/far.py), or a prompt no
     relay/session.py      messages both ways, data sets as they come; relay/ledger.py keeps the books
     reachability.py       what is known of the way to each peer: shared with delivery
+    errands.py            what persons have under way at peers: whoever keeps a place there lets go of it
 
     Later, about what was stored:
 
@@ -32,7 +33,15 @@ The flow, from the console's first byte to the centre's receipt::
     trends/               a day and a month of each link; asks the destinations while somebody looks
     pathtest/             on request: the way to a peer step by step, up to synthetic objects stored there
 
-    app.py builds all of this; operator/ shows and steers it; cli/ is what people type.
+    Beside the objects:
+
+    configuring/          tries another configuration, keeps it, or puts the former one back
+    certificates/         keys, requests and certificates made and checked on the device
+    audit/                who did what to this gateway
+    health/, support/     how the machine is; what may leave it for somebody who helps
+
+    app.py builds all of this; operator/ shows and steers it; cli/ is what people type, and admin/ the page
+    they look at, a process of its own.
     notices.py carries what happened to logs.py and metrics.py; nothing comes back that way.
 
 Glossary (terms of PS3.7 and PS3.8, used here as the standard uses them):
