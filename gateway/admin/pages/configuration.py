@@ -20,6 +20,7 @@ from gateway.admin.candidates import (
     zipped,
 )
 from gateway.admin.forms import FormError
+from gateway.admin.gateway_client import GatewayClient
 from gateway.admin.page import N_, Page, Route
 from gateway.admin.visit import Visit
 from gateway.operator import configuration_facts as facts
@@ -28,6 +29,8 @@ from gateway.operator.client import ApiProblem, DaemonUnreachable
 _API = "/v1/configuration"
 _WINDOW = 120.0  # seconds to confirm in
 _HERE = "/configuration"
+_PATIENCE = 20  # times that a gateway that is starting is asked again ...
+_MOMENT = 0.5  # ... after so many seconds
 
 
 # ---- what is in force --------------------------------------------------------------------------------------
@@ -76,9 +79,22 @@ def moment(state: facts.ConfigurationState) -> str:
 async def keep(visit: Visit) -> web.StreamResponse:
     """Keep what is on trial."""
     number = (await visit.form()).number("number", low=1, high=2**31)
-    await visit.gateway.post(facts.ConfigurationState, f"{_API}/confirm", facts.ConfirmRequest(number))
+    await _confirm(visit.gateway, facts.ConfirmRequest(number))
     # In the address and not in the session: the page's process may be about to start anew.
     return visit.redirect(f"{_HERE}?kept={number}")
+
+
+async def _confirm(gateway: GatewayClient, request: facts.ConfirmRequest) -> None:
+    # Whoever is quick presses it while the gateway is still starting with the change: it is away for a
+    # moment then. Asking again is safe, the request names the version.
+    for _ in range(_PATIENCE):
+        try:
+            await gateway.post(facts.ConfigurationState, f"{_API}/confirm", request)
+        except DaemonUnreachable:
+            await asyncio.sleep(_MOMENT)
+        else:
+            return
+    await gateway.post(facts.ConfigurationState, f"{_API}/confirm", request)
 
 
 async def put_back(visit: Visit) -> web.StreamResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import zipfile
@@ -11,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from gateway.admin.candidates import MAX_BYTES, MAX_FORM
+from gateway.operator.api import OperatorServer
 from gateway.operator.sections.configuration import ConfigurationSection
 from tests.support.admin_site import TOKEN, Document, Site, site
 from tests.support.configured import CONFIG, Configured, configured
+from tests.support.fake_control import FakeControl
 
 OTHER = CONFIG.replace("11112", "11113")
 HOSTILE = "# </textarea><script>alert(1)</script> \"'&amp; \u202e\n"
@@ -303,3 +306,29 @@ async def test_without_the_forms_token_nothing_happens(tmp_path: Path) -> None:
         fields = {**await it.candidate(), "csrf": "wrong"}
         assert (await it.page.post_fields("/configuration/apply", fields)).status == 403
         assert it.box.main.read_text() == CONFIG
+
+
+async def test_keeping_waits_for_a_gateway_that_is_still_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.admin.pages.configuration._MOMENT", 0.05)
+    async with configured(tmp_path, CONFIG) as box, site(tmp_path / "op.sock", serve_gateway=False) as page:
+        it = Scene(page, box)
+        server = OperatorServer(FakeControl(), tmp_path / "op.sock", sections=[ConfigurationSection(box)])
+        await server.start()
+        await it.apply()
+        await server.close()
+        keeping = asyncio.create_task(page.post("/configuration/keep", number="2"))
+        await asyncio.wait({keeping}, timeout=0.2)
+        assert not keeping.done()
+        server = OperatorServer(FakeControl(), tmp_path / "op.sock", sections=[ConfigurationSection(box)])
+        await server.start()
+        assert (await keeping).status == 303
+        assert (await box.show()).state.trial is None
+        await server.close()
+
+
+async def test_it_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.admin.pages.configuration._MOMENT", 0.001)
+    async with site(serve_gateway=False) as page:
+        assert (await page.post("/configuration/keep", number="2")).status == 502
