@@ -43,6 +43,8 @@ async def overview(visit: Visit) -> web.StreamResponse:
     except DaemonUnreachable:
         # Most likely it is about to start with what somebody has just applied.
         return visit.render("configuration/waiting.html", state=None, was="waiting")
+    if shown.state.restarting:  # it still answers, and will not in a moment
+        return visit.render("configuration/waiting.html", state=shown.state, was=moment(shown.state))
     return visit.render(
         "configuration/index.html",
         shown=shown,
@@ -79,14 +81,18 @@ def moment(state: facts.ConfigurationState) -> str:
 async def keep(visit: Visit) -> web.StreamResponse:
     """Keep what is on trial."""
     number = (await visit.form()).number("number", low=1, high=2**31)
-    await _confirm(visit.gateway, facts.ConfirmRequest(number))
+    await confirm(visit.gateway, number)
     # In the address and not in the session: the page's process may be about to start anew.
     return visit.redirect(f"{_HERE}?kept={number}")
 
 
-async def _confirm(gateway: GatewayClient, request: facts.ConfirmRequest) -> None:
-    # Whoever is quick presses it while the gateway is still starting with the change: it is away for a
-    # moment then. Asking again is safe, the request names the version.
+async def confirm(gateway: GatewayClient, number: int) -> None:
+    """Keep version `number`. Raises ApiProblem, and DaemonUnreachable when the gateway stays away.
+
+    Whoever is quick presses it while the gateway is still starting with the change: it is away for a moment
+    then. Asking again is safe, the request names the version.
+    """
+    request = facts.ConfirmRequest(number)
     for _ in range(_PATIENCE):
         try:
             await gateway.post(facts.ConfigurationState, f"{_API}/confirm", request)

@@ -308,6 +308,15 @@ async def test_without_the_forms_token_nothing_happens(tmp_path: Path) -> None:
         assert it.box.main.read_text() == CONFIG
 
 
+async def test_without_scripts_too_the_page_looks_again_while_the_gateway_starts(tmp_path: Path) -> None:
+    async with scene(tmp_path) as it:
+        assert not (await it.page.get("/configuration")).all("meta[http-equiv=refresh]")
+        await it.send("apply")  # the restart is asked for, and has not begun
+        assert (await it.page.get("/configuration")).find("meta[http-equiv=refresh]")
+        await it.box.again()
+        assert not (await it.page.get("/configuration")).all("meta[http-equiv=refresh]")
+
+
 async def test_keeping_waits_for_a_gateway_that_is_still_starting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

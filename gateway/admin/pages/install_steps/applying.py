@@ -14,7 +14,7 @@ from gateway.admin.candidates import differences
 from gateway.admin.installing.answers import Answers
 from gateway.admin.installing.writing import candidate
 from gateway.admin.page import N_
-from gateway.admin.pages.configuration import moment
+from gateway.admin.pages.configuration import confirm, moment
 from gateway.admin.pages.install_steps.place import API, HERE, STEPS, Place
 from gateway.admin.visit import Visit
 from gateway.config.editing import NotEditable
@@ -136,7 +136,7 @@ async def trial(visit: Visit) -> web.StreamResponse:
 async def keep(place: Place) -> web.StreamResponse:
     """Keep what is on trial, and go on with the test run."""
     number = (await place.visit.form()).number("number", low=1, high=2**31)
-    await place.visit.gateway.post(facts.ConfigurationState, f"{API}/confirm", facts.ConfirmRequest(number))
+    await confirm(place.visit.gateway, number)
     kept = await place.change(lambda draft: replace(draft, kept_at=time.time()).unmarked("test", "sheet"))
     kept = await kept.done("review")
     # Not as a notice of the session: the page may be about to start anew with the new configuration.

@@ -158,6 +158,9 @@ def placed(handler: Handler) -> Callable[[Visit], Awaitable[web.StreamResponse]]
         except DaemonUnreachable:
             # Most likely it is about to start with what has just been applied.
             return visit.render("install/waiting.html", state=None, was="waiting", trial_base=HERE)
+        if shown.state.restarting and visit.request.method == "GET":
+            state = shown.state  # it still answers, and will not in a moment
+            return visit.render("install/waiting.html", state=state, was=moment(state), trial_base=HERE)
         try:
             place = await _place(visit, shown)
         except ConfigErrors:
