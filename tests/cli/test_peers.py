@@ -137,6 +137,7 @@ def test_send_without_a_daemon_goes_from_here(alone: Run, centre: Receiver, tmp_
         (folder / f"{number}.dcm").write_bytes(part10(RT_IMAGE, f"1.2.3.{number}", IMPLICIT_LITTLE, body))
     result = alone("send", "centre", str(folder))
     assert result.exit_code == 0, result.output
+    centre.wait_stored(3)
     assert [event["digest"] for event in centre.stored()] == [hashlib.sha256(body).hexdigest()] * 3
     assert len(centre.events("association")) == 2  # one of the echo before, one for the three files
     centre.mood("status 0xC000")

@@ -17,6 +17,7 @@ import json
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,6 +90,13 @@ class Receiver:
         """Wait until something of `kind` is said at line `after` or later of the present run."""
         assert self.program is not None
         self.program.wait_line(f'"event": "{kind}"', timeout=timeout, after=after)
+
+    def wait_stored(self, count: int, *, timeout: float = 20.0) -> None:
+        """Wait until `count` objects are said to be kept: what it does is said a moment later."""
+        deadline = time.monotonic() + timeout
+        while len(self.stored()) < count:
+            assert time.monotonic() < deadline, f"{len(self.stored())} of {count} objects were kept"
+            time.sleep(0.01)
 
     def stop(self) -> None:
         """Kill it, as a power cut would; what it said is kept."""

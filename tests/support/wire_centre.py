@@ -59,6 +59,13 @@ class WireCentre:
         self.flush()
         return asked
 
+    async def more(self) -> bool:
+        """Wait for what comes next; tell whether it belongs to a message, and not to the end."""
+        event = await self.event()
+        if event is not None:
+            self._events.insert(0, event)
+        return isinstance(event, DataReceived)
+
     async def message(self) -> tuple[int, Command, bytes]:
         """Return the next complete message: context, command, data set."""
         command: Command | None = None

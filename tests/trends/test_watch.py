@@ -65,10 +65,10 @@ async def test_renewed_it_goes_on_with_the_same_probes() -> None:
 
 async def test_work_makes_room_at_its_destination_only() -> None:
     scene = Scene(60)
-    scene.watch.work_arrived("oncology")  # nobody watches
+    scene.watch.make_room("oncology")  # nobody watches
     scene.watch.renew()
-    scene.watch.work_arrived("oncology")
-    scene.watch.work_arrived("somebody else")
+    scene.watch.make_room("oncology")
+    scene.watch.make_room("somebody else")
     assert [probe.rooms for probe in scene.made[0].values()] == [1, 0]
     await scene.watch.close()
 
