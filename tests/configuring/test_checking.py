@@ -12,31 +12,7 @@ from gateway.configuring.checking import MAX_WAITING, Checker
 from gateway.configuring.child import MAX_PROBLEMS
 from gateway.operator.configuration_errors import NotChecked, TooManyChecks
 from tests.support.certs import Authority
-
-GOOD = """
-[gateway]
-name = "clinic"
-ae_title = "CLINIC"
-state_dir = "state"
-
-[operator]
-socket = "operator.sock"
-
-[[listener]]
-name = "console"
-address = "127.0.0.1"
-port = 11112
-
-[[peer]]
-name = "oncology"
-ae_title = "ARIA"
-host = "192.0.2.30"
-port = 104
-
-[[route]]
-called = "ARIA"
-to = ["oncology"]
-"""
+from tests.support.configured import CONFIG as GOOD
 
 
 @pytest.fixture
