@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page
 
 from gateway.demo.synthetic import Manner, Treatment
 from tests.support.box import Box
-from tests.support.browsing import Surfer, screenshot
+from tests.support.browsing import QUIET, Surfer, screenshot, wait_until
 from tests.support.console import Console
 from tests.support.gateway_process import peer
 from tests.support.ports import free_port
@@ -130,5 +130,5 @@ def test_what_is_stale(busy_box: Box, surfers: Callable[..., Surfer]) -> None:
 
 def settle(page: Page) -> None:
     """Wait until what the page fetches for itself is there."""
-    page.wait_for_function("() => !document.querySelector('.htmx-request')")
+    wait_until(page, QUIET)
     page.wait_for_timeout(500)  # curves are drawn after their data have come

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import PageAs
 from tests.support.box import Box
-from tests.support.browsing import Surfer, assert_accessible
+from tests.support.browsing import Surfer, assert_accessible, wait_until
 
 PHONE = {"width": 360, "height": 740}
 SAID_WITHIN = 8_000 + 1_500  # milliseconds: the promise, and the second between two looks of the page
@@ -203,7 +203,7 @@ def test_what_was_to_come_is_now(page_as: PageAs) -> None:
 
 def test_a_hidden_tab_gives_its_connection_back(page_as: PageAs) -> None:
     page = page_as("viewer", "/home")
-    page.wait_for_function("() => source !== null")
+    wait_until(page, "source !== null")
     page.evaluate(
         """() => {
           Object.defineProperty(document, "hidden", {value: true, configurable: true});
@@ -217,7 +217,7 @@ def test_a_hidden_tab_gives_its_connection_back(page_as: PageAs) -> None:
           document.dispatchEvent(new Event("visibilitychange"));
         }"""
     )
-    page.wait_for_function("() => source !== null && source.readyState === 1")
+    wait_until(page, "source !== null && source.readyState === 1")
 
 
 def test_a_page_is_quick(page_as: PageAs) -> None:

@@ -101,8 +101,35 @@ def _axe() -> str:
     return (_HOME / "node_modules/axe-core/axe.min.js").read_text()
 
 
+QUIET = """!document.querySelector(".htmx-request") && document.getAnimations().every((each) =>
+  each.playState !== "running" || each.effect.getComputedTiming().iterations === Infinity)"""
+"""Nothing is being fetched and nothing moves: the colours are those that people read."""
+
+
+def wait_until(page: Page, condition: str) -> None:
+    """Wait until an expression of JavaScript holds in the page.
+
+    Unlike Playwright's wait_for_function, this passes the page's own rules (CSP): those forbid eval, which
+    that uses from its second look on.
+    """
+    held = page.evaluate(
+        f"""patience => new Promise((done) => {{
+          const end = performance.now() + patience;
+          const look = () => {{
+            if ({condition}) done(true);
+            else if (performance.now() > end) done(false);
+            else requestAnimationFrame(look);
+          }};
+          look();
+        }})""",
+        PATIENCE,
+    )
+    assert held, f"{page.url}: not within {PATIENCE} ms: {condition}"
+
+
 def violations(page: Page) -> list[str]:
-    """Return what axe-core finds wrong with the page as it is, one line each."""
+    """Return what axe-core finds wrong with the page once it is quiet, one line each."""
+    wait_until(page, QUIET)
     # Not as a script element: the page's own rules (CSP) refuse what does not come from the device.
     page.evaluate(_axe())
     found = page.evaluate(
