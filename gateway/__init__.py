@@ -40,7 +40,7 @@ The flow, from the console's first byte to the centre's receipt::
     audit/                who did what to this gateway
     health/, support/     how the machine is; what may leave it for somebody who helps
 
-    app.py builds all of this; operator/ shows and steers it; cli/ is what people type, and admin/ the page
+    app.py builds all of this, surface.py what shows it; operator/ shows and steers it; cli/ is what people type, and admin/ the page
     they look at, a process of its own.
     notices.py carries what happened to logs.py and metrics.py; nothing comes back that way.
 

@@ -26,8 +26,6 @@ from typing import Any
 
 from gateway import __version__, chores, settings, systemd
 from gateway.association.tls import ClientContexts
-from gateway.audit.trail import AuditTrail
-from gateway.certificates.room import CertificateRoom
 from gateway.commitment.engine import CommitmentEngine
 from gateway.config.schema import Config
 from gateway.configuring.keeper import Keeper
@@ -44,21 +42,9 @@ from gateway.listener import Listener
 from gateway.logs import LogNotices, setup
 from gateway.logs.refusals import RefusalLimits
 from gateway.logs.ring import LogRing, RingLimits
-from gateway.metrics import Metrics, MetricsServer
+from gateway.metrics import Metrics
 from gateway.model import Peer
 from gateway.notices import Alarm, Notices
-from gateway.operator.api import OperatorServer
-from gateway.operator.contact_book import ContactBook
-from gateway.operator.gateway_control import GatewayControl, Identity
-from gateway.operator.peer_view import PeerView
-from gateway.operator.record_list import RecordList
-from gateway.operator.sections.audit import AuditSection
-from gateway.operator.sections.certificates import CertificatesSection
-from gateway.operator.sections.configuration import ConfigurationSection
-from gateway.operator.sections.logs import LogsSection
-from gateway.operator.sections.peers import PeersSection
-from gateway.operator.sections.queue import QueueSection
-from gateway.operator.sections.records import RecordsSection
 from gateway.procedure_steps.engine import StepEngine
 from gateway.reachability import Leave, Reachabilities
 from gateway.relay.dialer import Dialer
@@ -71,6 +57,7 @@ from gateway.services.storage import StorageService
 from gateway.services.ups_guard import UpsGuard
 from gateway.services.verification import VerificationService
 from gateway.spool import Spool
+from gateway.surface import Surface
 
 _log = logging.getLogger(__name__)
 
@@ -251,66 +238,28 @@ class Gateway:
 
     async def _show(self, undo: contextlib.AsyncExitStack) -> None:
         """What shows and steers all that."""
-        config = self.config
-        control = GatewayControl(
-            Identity(config.gateway.name, config.gateway.ae_title, time.time()),
-            spool=self.spool,
-            engine=self.engine,
-            peers=self._peers,
-            listeners=self.listeners,
-            notices=self.notices,
-            render_metrics=self.metrics.render,
-            timeouts=settings.requestor_timeouts(config),
-            errands=self._errands,
-        )
-        undo.push_async_callback(control.close)
-        trail = AuditTrail(config.gateway.state_dir / "audit", settings.audit_limits(config), self.notices)
-        await trail.open()
-        undo.push_async_callback(trail.close)
         self._keeper = Keeper(
-            config, self.notices, undelivered=lambda: undelivered(self.spool), restart=self.again.set
+            self.config, self.notices, undelivered=lambda: undelivered(self.spool), restart=self.again.set
         )
-        operator = OperatorServer(
-            control,
-            config.operator.socket,
-            mode=config.operator.mode,
-            group=config.operator.group,
-            sections=[
-                AuditSection(trail),
-                ConfigurationSection(self._keeper),
-                LogsSection(self._log_ring),
-                QueueSection(control.browsing),
-                PeersSection(self._peer_view(undo)),
-                CertificatesSection(
-                    CertificateRoom(config.gateway.state_dir, settings.certificate_uses(config))
-                ),
-                RecordsSection(RecordList(self.spool)),
-                *await self._links.sections(undo),
-            ],
-        )
-        await operator.start()
-        undo.push_async_callback(operator.close)
-        self.metrics.observe(self.spool.summary, self.engine.status)
-        if config.metrics.port is not None:
-            metrics_server = MetricsServer(self.metrics, config.metrics.address, config.metrics.port)
-            await metrics_server.start()
-            undo.push_async_callback(metrics_server.close)
-
-    def _peer_view(self, undo: contextlib.AsyncExitStack) -> PeerView:
-        book = ContactBook(self.notices, self._peers, time.time)
-        undo.callback(book.close)
-        return PeerView(
-            book,
-            own_titles=[self._own_ae, *(peer.calling_ae for peer in self._peers.values() if peer.calling_ae)],
+        surface = Surface(
+            config=self.config,
             own_ae=self._own_ae,
             peers=self._peers,
             destinations=self._destinations,
-            routes=settings.routes(self.config),
+            spool=self.spool,
+            engine=self.engine,
             listeners=self.listeners,
+            notices=self.notices,
             reachabilities=self._reachabilities,
             capabilities=self._capabilities,
+            links=self._links,
+            errands=self._errands,
+            keeper=self._keeper,
+            log_ring=self._log_ring,
+            metrics=self.metrics,
             warm=self._dialer.warm.idle,
         )
+        await surface.start(undo)
 
     async def _begin(self, undo: contextlib.AsyncExitStack) -> None:
         """From here on things happen. The engines are closed before the spool, after the listeners."""
