@@ -1,6 +1,6 @@
 """What the proofs of durability have in common: what they count, how long they go on, how they fail.
 
-tally     the counts of one campaign, in stable words ("power cuts", "objects acknowledged", "objects lost" ...)
+tally     the counts of one campaign, in stable words ("power cuts", "objects acknowledged", "objects lost")
 budget    until when a long run goes on, and the seed that everything random in it is drawn from
 campaign  one way of trying to make the gateway lose something; `make torture` runs them in turn (__main__.py)
 tallies   the counts of the short forms, printed at the end of the test run (fixture `tallies`)
@@ -18,8 +18,8 @@ from typing import Protocol
 ACKNOWLEDGED = "objects acknowledged"
 LOST = "objects lost"
 
-# Where each campaign lives: "module:class". They are imported when they are run, not before: most need a machine
-# that can mount filesystems, and one that cannot be imported must not keep the others from running.
+# Where each campaign lives: "module:class". They are imported when they are run, not before: most need a
+# machine that can mount filesystems, and one that cannot be imported must not keep the others from running.
 CAMPAIGNS = {
     "crash-points": "tests.durability.crash_points.long_run:CrashPoints",
     "power-cuts": "tests.durability.power_cuts.long_run:PowerCuts",
@@ -109,7 +109,7 @@ class Campaign(Protocol):
         """One sentence: what it does."""
 
     def run(self, budget: Budget, tally: Tally, tell: Callable[[str], None]) -> None:
-        """Go on until the budget is over, adding to `tally` on the way; `tell` says in words what is being tried.
+        """Go on until the budget is over, adding to `tally` on the way; `tell` says what is being tried.
 
         Raises Failure (or another AssertionError) when something acknowledged is lost.
         """
