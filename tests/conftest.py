@@ -6,11 +6,15 @@ import os
 
 import pytest
 
+from tests.durability.tally_report import pytest_terminal_summary, tallies
 from tests.support import machine
+
+# What every folder of tests has: the counts of the proofs of durability, and their print at the end.
+__all__ = ["pytest_runtest_setup", "pytest_terminal_summary", "tallies"]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip tests marked `peers` or `root`, with the reason and the remedy, where the machine lacks something.
+    """Skip tests marked `peers`, `root` or `fuse`, with the reason, where the machine lacks something.
 
     With GATEWAY_REQUIRE_PEERS=1 (set by .ci/run) a missing thing is a failure instead.
     """
@@ -19,6 +23,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         missing = machine.missing_peers()
     if missing is None and item.get_closest_marker("root"):
         missing = machine.missing_root()
+    if missing is None and item.get_closest_marker("fuse"):
+        missing = machine.missing_fuse()
     if missing is None:
         return
     if os.environ.get("GATEWAY_REQUIRE_PEERS") == "1":

@@ -1,4 +1,4 @@
-"""What this machine has: independent DICOM programs, and root with loop devices."""
+"""What this machine has: independent DICOM programs, root with loop devices, FUSE."""
 
 from __future__ import annotations
 
@@ -57,4 +57,16 @@ def missing_root() -> str | None:
     free = subprocess.run(["losetup", "-f"], capture_output=True, text=True, check=False)
     if free.returncode != 0:
         return f"no loop device to be had: {free.stderr.strip()}"
+    return None
+
+
+@cache
+def missing_fuse() -> str | None:
+    """Say in words why a filesystem of the tests' own cannot be mounted here; None: it can."""
+    if find("fusermount3") is None:
+        return "not installed: libfuse3 (sudo apt install fuse3)"
+    try:
+        os.close(os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        return f"no filesystem of our own can be mounted here: /dev/fuse: {error.strerror}"
     return None
