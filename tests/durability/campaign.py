@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -34,6 +34,11 @@ class Tally:
     """Counts in stable words; adding two tallies adds word by word."""
 
     counts: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, counts: Mapping[str, int]) -> Tally:
+        """A tally of what was counted elsewhere."""
+        return cls(Counter(counts))
 
     def add(self, word: str, n: int = 1) -> None:
         """Count `n` more of `word`. Adding 0 makes the word appear in the report."""

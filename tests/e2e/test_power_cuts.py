@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.demo.synthetic import Sizes, SyntheticObject, Template, Treatment, make_record
+from tests.durability.campaign import ACKNOWLEDGED, LOST, Tallies, Tally
 from tests.e2e.conftest import Pki
 from tests.support.console import Console, ConsoleError
 from tests.support.gateway_process import GatewayProcess, peer
@@ -66,7 +67,7 @@ def _things(first: int) -> Iterator[SyntheticObject]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_nothing_acknowledged_is_lost_and_nothing_is_torn(tmp_path: Path, pki: Pki) -> None:
+def test_nothing_acknowledged_is_lost_and_nothing_is_torn(tmp_path: Path, pki: Pki, tallies: Tallies) -> None:
     rng = random.Random(2)
     centre = Receiver(tls=pki.centre)
     gateway = GatewayProcess(
@@ -108,3 +109,6 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_torn(tmp_path: Path, pki: P
     assert not missing, f"{len(missing)} of {len(acknowledged)} acknowledged objects never arrived"
     torn = [event for event in arrived if offered.get(event["uid"]) != event["digest"]]
     assert not torn, f"{len(torn)} objects arrived with other bytes than the console sent"
+    tallies.add(
+        "kill -9 of the gateway", Tally.of({"kills": KILLS, ACKNOWLEDGED: len(acknowledged), LOST: 0})
+    )

@@ -14,6 +14,7 @@ import pytest
 
 from gateway.model import DeliveryState
 from gateway.spool import Spool
+from tests.durability.campaign import ACKNOWLEDGED, LOST, Tallies, Tally
 from tests.support.spooling import Heard, an_instance
 
 KILLS = 10
@@ -43,7 +44,7 @@ def run_and_kill(directory: Path, first: int, seconds: float) -> dict[int, str]:
 
 
 @pytest.mark.slow
-async def test_nothing_acknowledged_is_lost(directory: Path, heard: Heard) -> None:
+async def test_nothing_acknowledged_is_lost(directory: Path, heard: Heard, tallies: Tallies) -> None:
     dice = random.Random(time.time_ns())
     ledger: dict[int, str] = {}
     for kill in range(KILLS):
@@ -55,6 +56,7 @@ async def test_nothing_acknowledged_is_lost(directory: Path, heard: Heard) -> No
             await spool.close()
     assert len(ledger) > KILLS
     assert heard.alarms() == []
+    tallies.add("kill -9 of a writer", Tally.of({"kills": KILLS, ACKNOWLEDGED: len(ledger), LOST: 0}))
 
 
 async def check(spool: Spool, ledger: dict[int, str]) -> None:
