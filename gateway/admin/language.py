@@ -1,7 +1,8 @@
 """Which language a page is in: chosen by the person, else by the browser, else by the configuration.
 
-The catalogues are the .po files that translators edit, read once at start: there is no compiled copy that
-could be older than its source.
+The catalogues are the .po files that translators edit, each read once, when the first person wants its
+language: there is no compiled copy that could be older than its source, and a page in one language neither
+waits for the others nor keeps them in memory.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import gettext
 import io
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from babel.messages.mofile import write_mo
@@ -27,18 +29,18 @@ class Languages:
     """The catalogues of all languages."""
 
     def __init__(self, folder: Path = LOCALE) -> None:
-        self._catalogues: dict[str, gettext.NullTranslations] = {"en": gettext.NullTranslations()}
-        for code in LANGUAGES:
-            path = folder / code / "LC_MESSAGES" / f"{DOMAIN}.po"
-            if code != "en" and path.is_file():
-                self._catalogues[code] = _read(path, code)
+        self._folder = folder
 
     def catalogue(self, lang: str) -> gettext.NullTranslations:
         """Return what translates into `lang`; English, for a language without a catalogue."""
-        return self._catalogues.get(lang, self._catalogues["en"])
+        return _read(self._folder, lang if lang in LANGUAGES else "en")
 
 
-def _read(path: Path, code: str) -> gettext.NullTranslations:
+@cache
+def _read(folder: Path, code: str) -> gettext.NullTranslations:
+    path = folder / code / "LC_MESSAGES" / f"{DOMAIN}.po"
+    if code == "en" or not path.is_file():
+        return gettext.NullTranslations()
     with path.open("rb") as file:
         catalogue = read_po(file, locale=code)
     compiled = io.BytesIO()
