@@ -10,7 +10,7 @@ ARGS ?=
 PY := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit lint format fuzz bench messages screenshots clean venv venv-dev
+.PHONY: help run test unit lint format fuzz torture bench messages screenshots clean venv venv-dev
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ format: venv-dev  ## Format the code and mend what can be mended by itself
 
 fuzz: venv-dev  ## Feed the readers of foreign bytes for longer than `make test` does
 	@GATEWAY_FUZZ_EXAMPLES=20000 $(PY) -m pytest tests/fuzz --timeout=3600 $(ARGS)
+
+torture: venv-dev  ## Try for a long time to make it lose something; ARGS="--minutes 30 --only power-cuts --seed 7 --list --json FILE"
+	@$(PY) -m tests.durability $(ARGS)
 
 bench: venv-dev  ## Measure against DCMTK, Orthanc and pynetdicom; ARGS=--quick for a short run
 	@$(PY) -m bench $(ARGS)

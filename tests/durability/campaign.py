@@ -8,7 +8,6 @@ tallies   the counts of the short forms, printed at the end of the test run (fix
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -135,10 +134,3 @@ class Tallies:
         """One line per name, in the order in which the names came."""
         width = max((len(name) for name in self._tallies), default=0)
         return [f"{name:<{width}}  {tally.line()}" for name, tally in self._tallies.items()]
-
-
-def load(name: str) -> Campaign:
-    """The campaign of that name. KeyError when there is none; ImportError when it cannot run here."""
-    module, _, kind = CAMPAIGNS[name].partition(":")
-    campaign: Campaign = getattr(importlib.import_module(module), kind)()
-    return campaign
