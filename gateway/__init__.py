@@ -40,8 +40,8 @@ The flow, from the console's first byte to the centre's receipt::
     audit/                who did what to this gateway
     health/, support/     how the machine is; what may leave it for somebody who helps
 
-    app.py builds all of this, surface.py what shows it; operator/ shows and steers it; cli/ is what people type, and admin/ the page
-    they look at, a process of its own.
+    app.py builds all of this, surface.py what shows it; operator/ shows and steers it; cli/ is what people
+    type, and admin/ the page they look at, a process of its own.
     notices.py carries what happened to logs.py and metrics.py; nothing comes back that way.
 
 Glossary (terms of PS3.7 and PS3.8, used here as the standard uses them):

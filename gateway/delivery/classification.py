@@ -38,6 +38,7 @@ class Cause(enum.StrEnum):
     NO_CONTEXT = "not-accepted"
     NOT_CONVERTIBLE = "not-convertible"
     DAMAGED = "damaged"
+    UNREADABLE = "unreadable"
     LOCAL = "local-trouble"
     RESOURCES = "out-of-resources"
     PROCESSING = "processing-failure"
@@ -111,8 +112,10 @@ POLICY: Mapping[Cause, Rule] = {
     Cause.CONFLICT: Rule(_OBJECT, Remedy.HOLD, counts=True),
     Cause.UNKNOWN_STATUS: Rule(_OBJECT, Remedy.HOLD, counts=True),
     Cause.POISON: Rule(_OBJECT, Remedy.HOLD, counts=True),
-    # We are at fault: our copy is damaged (it must not reach the centre), or the disk is in trouble.
+    # We are at fault: our copy is damaged (it must not reach the centre), the disk does not give it back, or
+    # there is other trouble at our side.
     Cause.DAMAGED: Rule(_OBJECT, Remedy.HOLD, counts=True),
+    Cause.UNREADABLE: Rule(_OBJECT, Remedy.BUSY, counts=True),
     Cause.LOCAL: Rule(_OBJECT, Remedy.RETRY, counts=True),
 }
 

@@ -123,8 +123,8 @@ class Health:
             self._tell(job, seconds, "held", trouble.status, trouble.reason)
             self._alarm(job, verdict.cause, trouble.reason)
             return Hold(number, words, verdict.cause.value, answer)
-        if cause is Cause.LOCAL:
-            self._alarm(job, cause, trouble.reason)
+        if cause in (Cause.LOCAL, Cause.UNREADABLE):
+            self._alarm(job, cause, trouble.reason, again=True)
         self._tell(job, seconds, "retry", trouble.status, trouble.reason, counted=verdict.counts)
         not_before = self._wall_clock() + verdict.delay if verdict.delay else 0.0
         return PutBack(number, not_before, words, verdict.counts, answer)
@@ -168,11 +168,13 @@ class Health:
             )
         )
 
-    def _alarm(self, job: Job, cause: Cause, reason: str) -> None:
+    def _alarm(self, job: Job, cause: Cause, reason: str, *, again: bool = False) -> None:
         if cause is Cause.DAMAGED:
             code, todo = "object-damaged", "is held: check the disk, have the console send the object again"
-        elif cause is Cause.LOCAL:
+        elif again:
             code, todo = "delivery-local-trouble", "is tried again later: check the disk"
+        elif cause is Cause.UNREADABLE:
+            code, todo = "object-unreadable", "is held: check the disk, then retry it or have it sent again"
         else:
             code, todo = "delivery-held", "is held: look at it with `queue show`, then retry or discard it"
         text = f"delivery {job.delivery.number} to {self._name} {todo} ({reason})"

@@ -43,6 +43,7 @@ EXPECTED = {
     "unknown-status": (OBJECT, Remedy.HOLD, Strike.NONE, False, True),
     "cuts-association": (OBJECT, Remedy.HOLD, Strike.NONE, False, True),
     "damaged": (OBJECT, Remedy.HOLD, Strike.NONE, False, True),
+    "unreadable": (OBJECT, Remedy.BUSY, Strike.NONE, False, True),
     "local-trouble": (OBJECT, Remedy.RETRY, Strike.NONE, False, True),
 }
 

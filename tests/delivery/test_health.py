@@ -112,6 +112,22 @@ def test_our_own_trouble_is_alarmed_and_tried_again(health: Health, notices: lis
     assert [n.code for n in notices if isinstance(n, Alarm)] == ["delivery-local-trouble"]
 
 
+def test_an_object_that_the_disk_does_not_give_back_is_held_after_a_few_tries(
+    health: Health, notices: list[Notice]
+) -> None:
+    trouble = failure(Cause.UNREADABLE, "the disk failed: Input/output error")
+    for attempts in range(2):
+        job = make_job(1)
+        job = replace(job, delivery=replace(job.delivery, attempts=attempts))
+        assert isinstance(health.outcome(job, trouble, 0.0), PutBack)
+    job = replace(job, delivery=replace(job.delivery, attempts=2))
+    settlement = health.outcome(job, trouble, 0.0)
+    assert isinstance(settlement, Hold)
+    assert settlement.cause == "unreadable"
+    codes = [notice.code for notice in notices if isinstance(notice, Alarm)]
+    assert codes == ["delivery-local-trouble", "delivery-local-trouble", "object-unreadable"]
+
+
 def test_attempts_decide_when_the_pace_becomes_slow(health: Health) -> None:
     job = make_job(1)
     tired = replace(job, delivery=replace(job.delivery, attempts=50))

@@ -39,7 +39,7 @@ from gateway.dicom.command import Command
 from gateway.dicom.negotiation import MAX_CONTEXTS, ProposedContext
 from gateway.dicom.sop_classes import VERIFICATION
 from gateway.dicom.sop_classes import name as name_of
-from gateway.errors import DeliveryFailure, LocalError, PeerError
+from gateway.errors import DeliveryFailure, LocalError, PeerError, SpoolFailure
 from gateway.model import AETitle, Instance, Peer, Receipt
 from gateway.notices import Notices
 from gateway.spool import Job
@@ -272,7 +272,7 @@ class DicomTransport:
         except Damaged as error:
             raise failure(Cause.DAMAGED, str(error)) from error
         except LocalError as error:
-            raise failure(Cause.LOCAL, str(error)) from error
+            raise failure(_our_trouble(error), str(error)) from error
         if left is not None:
             source.sent = left
         instance = Instance(sop_class, job.object.instance.sop_instance_uid, syntax)
@@ -304,7 +304,7 @@ class DicomTransport:
         except LocalError as error:
             channel.spoiled = True
             channel.abort()
-            raise failure(Cause.LOCAL, str(error)) from error
+            raise failure(_our_trouble(error), str(error)) from error
         except PeerError as error:
             if channel.spoiled or (
                 channel.warm and not isinstance(error, ResponseTimeout | ProtocolViolation)
@@ -366,6 +366,11 @@ def _target(channel: _Channel, sop_class: str, syntax: str) -> str:
             f"to that from {name_of(syntax)} here",
         )
     return possible[0]
+
+
+def _our_trouble(error: LocalError) -> Cause:
+    """Say whether the spool does not give the object back, or something else is wrong at our side."""
+    return Cause.UNREADABLE if isinstance(error, SpoolFailure) else Cause.LOCAL
 
 
 def _why_not(error: PeerError) -> DeliveryFailure:

@@ -344,7 +344,7 @@ async def test_a_file_that_is_not_there_is_our_trouble(tmp_path: Path) -> None:
         missing = replace(make_job(1), data=None)
         trouble, receipt = await rig.carry(missing, make_job(2))
         assert isinstance(trouble, DeliveryFailure)
-        assert (trouble.cause, trouble.link) == ("local-trouble", False)
+        assert (trouble.cause, trouble.link) == ("unreadable", False)
         assert isinstance(receipt, Receipt)
         await rig.transport.close()
 
