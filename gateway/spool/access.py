@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from gateway.errors import NoRoom, SpoolFailure
 from gateway.model import Priority
+from gateway.spool.age_clock import AgeClock
 from gateway.spool.journal import Journal
 from gateway.spool.loop_side import LoopSide
 from gateway.spool.quota import Ledger
@@ -31,6 +32,7 @@ class Access(ABC):
     _ledger: Ledger
     _limits: SpoolLimits
     _wall_clock: Callable[[], float]
+    _age_clock: AgeClock
     _comparisons: Sequence[int]
     _closed: bool
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.spool.asks import ask_again_later, references_of
-from gateway.spool.commitment_values import AskAnswered, Reference
+from gateway.spool.commitment_values import PROCESSING_FAILURE, AskAnswered, Reference
 from gateway.spool.commitments import Item, look, set_items, unresolved_items
 from gateway.spool.schema import (
     ASK_ANSWERED,
@@ -16,14 +16,17 @@ from gateway.spool.schema import (
     ITEM_WAITING,
     PLACE_FILE,
     PLACE_INLINE,
+    WAIT_PUT_OFF,
 )
 from gateway.spool.standing import Known, Standing, in_open_ask, standing
 from gateway.spool.states import Event
 from gateway.spool.transaction import Transaction
-from gateway.spool.values import CAUSE_NOT_COMMITTED
+from gateway.spool.values import CAUSE_KEPT_OTHER, CAUSE_NOT_COMMITTED, CAUSE_TO_COMPARE, Answer
 
 _NAMED = 10
 """Refused objects of one answer that have an alarm of their own; the rest share one."""
+_LONGEST_AGAIN = 256
+"""By how much the wait before asking again grows, at most, when asking is of no use."""
 
 
 @dataclass(slots=True)
@@ -34,11 +37,14 @@ class _Answer:
     place: int  # number of the destination
     destination: str
     how: str
+    hows: Mapping[Reference, str]
     resend: frozenset[int]
+    compare: bool  # what is committed is to be compared before it counts
     newest: int | None  # late: the newest transaction that a refusal can be about
     resent: int = 0
     held: int = 0
     refused: list[int] = field(default_factory=list)  # objects that the destination had accepted
+    others: list[int] = field(default_factory=list)  # in whose place it keeps something else
 
 
 def answered(
@@ -48,6 +54,10 @@ def answered(
     failed: Sequence[tuple[Reference, int]],
     how: str,
     resend: frozenset[int],
+    *,
+    other: Mapping[Reference, str],
+    hows: Mapping[Reference, str],
+    compare: Collection[str],
 ) -> AskAnswered:
     """Apply an answer (see Spool.ask_answered). What is named as committed and as failed counts as failed."""
     row = tx.one(
@@ -60,21 +70,23 @@ def answered(
         return AskAnswered("again")
     references = references_of(tx, number)
     tx.write(
-        "UPDATE asks SET state = ?, ended_at = ?, reason = '' WHERE number = ?", ASK_ANSWERED, tx.now, number
+        "UPDATE asks SET state = ?, ended_at = ?, reason = '' WHERE number = ?", ASK_ANSWERED, tx.age, number
     )
     tx.write("DELETE FROM ask_items WHERE ask = ?", number)
-    answer = _Answer(
-        tx, place, tx.destinations.names[place], how, resend, newest if state == ASK_PUT_OFF else None
-    )
+    destination = tx.destinations.names[place]
+    late = newest if state == ASK_PUT_OFF else None
+    answer = _Answer(tx, place, destination, how, hows, resend, destination in compare, late)
     reasons = dict(failed)
     proved = set(committed)
     for reference in references:
-        if reference in reasons:
+        if reference in other:
+            _replace(answer, reference, other[reference])
+        elif reference in reasons:
             _refuse(answer, reference, reasons[reference])
         elif reference in proved:
             _prove(answer, reference)
         else:
-            ask_again_later(tx, reference, place, tx.now + tx.limits.commitment_again_seconds)
+            _ask_later(answer, reference)
     _alarm(answer)
     tx.commitment = True
     return AskAnswered("known", answer.resent, answer.held)
@@ -88,14 +100,49 @@ def _standing(answer: _Answer, reference: Reference) -> Standing:
     return standing(answer.tx, reference.sop_class_uid, reference.sop_instance_uid, answer.place)
 
 
+def _ask_later(answer: _Answer, reference: Reference) -> None:
+    """The answer does not say: ask again after a wait that doubles each time."""
+    tx = answer.tx
+    asked = max((one.asked for one in _standing(answer, reference).accepted), default=0)
+    factor = min(2.0 ** min(asked, 30), _LONGEST_AGAIN)
+    ask_again_later(tx, reference, answer.place, tx.now + tx.limits.commitment_again_seconds * factor)
+
+
 def _prove(answer: _Answer, reference: Reference) -> None:
     """The destination has committed the instance."""
     tx = answer.tx
+    how = answer.hows.get(reference, answer.how)
     for one in _standing(answer, reference).accepted:
-        if one.was_asked:
+        if not one.was_asked or (answer.compare and one.to_compare):
+            continue
+        if answer.compare:
+            tx.write(
+                "UPDATE deliveries SET waiting = ?, not_before = 0, asked = 0, cause = ? WHERE number = ?",
+                WAIT_PUT_OFF,
+                CAUSE_TO_COMPARE,
+                one.delivery,
+            )
+            tx.tell(one.object, "committed", how, one.delivery)
+        else:
             tx.move(tx.delivery(one.delivery), Event.CONFIRM)
-            tx.tell(one.object, "confirmed", answer.how, one.delivery)
+            tx.tell(one.object, "confirmed", how, one.delivery)
     _resolve(answer, reference, _items(answer, reference), ITEM_COMMITTED)
+
+
+def _replace(answer: _Answer, reference: Reference, why: str) -> None:
+    """The destination keeps another object under this UID: a person has to look, sending again is no use."""
+    tx = answer.tx
+    if in_open_ask(tx, reference.sop_class_uid, reference.sop_instance_uid, answer.place):
+        return
+    words = f"{answer.destination} accepted it and keeps another object under its SOP Instance UID: {why}"
+    known = _standing(answer, reference)
+    for one in known.accepted:
+        if one.was_asked:
+            tx.move(tx.delivery(one.delivery), Event.NOT_COMMITTED, reason=words, cause=CAUSE_KEPT_OTHER)
+            tx.tell(one.object, "held", words, one.delivery, answer=Answer(cause=CAUSE_KEPT_OTHER))
+            answer.held += 1
+            answer.others.append(one.object)
+    set_items(tx, _items(answer, reference), ITEM_FAILED, failure=PROCESSING_FAILURE)
 
 
 def _refuse(answer: _Answer, reference: Reference, reason: int) -> None:
@@ -170,6 +217,19 @@ def _tell_released(answer: _Answer, known: Standing, reason: int) -> None:
 
 
 def _alarm(answer: _Answer) -> None:
+    for number in answer.others[:_NAMED]:
+        answer.tx.alarm(
+            "spool.kept-other",
+            f"{answer.destination} accepted object {number}, and keeps another object under the same SOP "
+            "Instance UID: have the centre compare the two; when ours is the right one, have the other one "
+            "removed there and retry the delivery; when theirs is, discard the delivery",
+            number,
+        )
+    if len(answer.others) > _NAMED:
+        answer.tx.alarm(
+            "spool.kept-other",
+            f"{answer.destination} keeps other objects in the place of {len(answer.others)} that it accepted",
+        )
     for number in answer.refused[:_NAMED]:
         answer.tx.alarm(
             "spool.not-committed",

@@ -20,6 +20,7 @@ from gateway.spool.schema import (
 )
 from gateway.spool.standing import in_open_ask, standing
 from gateway.spool.transaction import MAX_REASON, Transaction
+from gateway.spool.values import CAUSE_TO_COMPARE
 
 LOOK_SLICE = 200
 """Items or deliveries that one transaction looks at: an object that arrives waits for one slice at most."""
@@ -101,6 +102,15 @@ def accepted_deliveries(tx: Transaction, destination: str, limit: int, after: tu
 
 def put_off_deliveries(tx: Transaction, destination: str, limit: int, after: tuple[float, int]) -> Found:
     """Go through accepted deliveries that may be asked about again, the longest due first."""
+    return _due(tx, destination, limit, after, "")
+
+
+def deliveries_to_compare(tx: Transaction, destination: str, limit: int, after: tuple[float, int]) -> Found:
+    """Go through accepted deliveries that are committed and to be compared, the longest due first."""
+    return _due(tx, destination, limit, after, CAUSE_TO_COMPARE)
+
+
+def _due(tx: Transaction, destination: str, limit: int, after: tuple[float, int], wanted: str) -> Found:
     place = tx.destinations.find(destination)
     if place is None:
         return Found((), None)
@@ -111,22 +121,43 @@ def put_off_deliveries(tx: Transaction, destination: str, limit: int, after: tup
         tx.now + tx.limits.max_wait_seconds,
     )
     rows = tx.rows(
-        "SELECT d.not_before, d.number, d.object, o.sop_class_uid, o.sop_instance_uid "  # noqa: S608
+        "SELECT d.not_before, d.number, d.object, d.cause, o.sop_class_uid, o.sop_instance_uid "  # noqa: S608
         "FROM deliveries d INDEXED BY deliveries_put_off JOIN objects o ON o.number = d.object "
         f"WHERE d.waiting = {WAIT_PUT_OFF} AND d.destination = ? AND d.not_before <= ? "
         "AND (d.not_before, d.number) > (?, ?) ORDER BY d.not_before, d.number LIMIT ?",
         place,
         tx.now,
         *after,
-        min(limit, LOOK_SLICE),
+        LOOK_SLICE,
     )
     found: dict[Reference, ToAsk] = {}
-    for not_before, number, object_number, sop_class_uid, sop_instance_uid in rows:
+    for not_before, number, object_number, cause, sop_class_uid, sop_instance_uid in rows:
+        if len(found) == limit:
+            return Found(tuple(found.values()), after)
         after = (not_before, number)
-        if not in_open_ask(tx, sop_class_uid, sop_instance_uid, place):
+        if cause == wanted and not in_open_ask(tx, sop_class_uid, sop_instance_uid, place):
             reference = Reference(sop_class_uid, sop_instance_uid)
             found[reference] = ToAsk(reference, object_number)
-    return Found(tuple(found.values()), after if len(rows) == min(limit, LOOK_SLICE) else None)
+    return Found(tuple(found.values()), after if len(rows) == LOOK_SLICE else None)
+
+
+def forget_comparisons(tx: Transaction, destination: str) -> bool:
+    """Nobody compares what `destination` keeps any more: it is asked anew. A slice; True: there is another."""
+    place = tx.destinations.find(destination)
+    if place is None:
+        return False
+    rows = tx.rows(
+        "SELECT d.number, d.object FROM deliveries d INDEXED BY deliveries_put_off "  # noqa: S608
+        f"WHERE d.waiting = {WAIT_PUT_OFF} AND d.destination = ? AND d.cause = ? LIMIT ?",
+        place,
+        CAUSE_TO_COMPARE,
+        LOOK_SLICE,
+    )
+    for number, object_number in rows:
+        tx.write("UPDATE deliveries SET waiting = 0, not_before = 0, cause = '' WHERE number = ?", number)
+        tx.left.append((object_number, destination))
+    tx.commitment = tx.commitment or bool(rows)
+    return len(rows) == LOOK_SLICE
 
 
 def begin(
@@ -199,7 +230,7 @@ def put_off(tx: Transaction, transaction_uid: str, not_before: float, reason: st
         "UPDATE asks SET state = ?, ended_at = ?, reason = ?, "
         "newest = (SELECT coalesce(max(number), 0) FROM commitments) WHERE number = ?",
         ASK_PUT_OFF,
-        tx.now,
+        tx.age,
         reason[:MAX_REASON],
         number,
     )

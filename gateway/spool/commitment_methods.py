@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 
+from gateway.model import StoredObject
 from gateway.spool import answers, asks, commitment_queries, commitments
 from gateway.spool.access import Access
 from gateway.spool.asks import Found
@@ -19,6 +21,7 @@ from gateway.spool.commitment_values import (
     Reference,
     ToAsk,
 )
+from gateway.spool.queries import locate
 from gateway.spool.transaction import Transaction
 
 _ROW_BYTES = 400
@@ -58,8 +61,8 @@ class CommitmentMethods(Access):
 
     async def commitments_to_report(self, limit: int) -> list[CommitmentReport]:
         """Return up to `limit` transactions whose result is complete, not reported, and due."""
-        now, longest = self._wall_clock(), self._limits.max_wait_seconds
-        return await self._ask(lambda db: commitment_queries.to_report(db, now, longest, limit))
+        now, age, longest = self._wall_clock(), self._age_clock(), self._limits.max_wait_seconds
+        return await self._ask(lambda db: commitment_queries.to_report(db, now, age, longest, limit))
 
     async def commitment_reported(self, number: int) -> None:
         """Record that the console has taken the report; LocalError when it was not to be reported."""
@@ -84,7 +87,8 @@ class CommitmentMethods(Access):
 
     async def oldest_open_commitment(self) -> float | None:
         """Return when the oldest transaction was received that has something open; None: there is none."""
-        return await self._ask(commitment_queries.oldest_open)
+        now, age = self._wall_clock(), self._age_clock()
+        return await self._ask(lambda db: commitment_queries.oldest_open(db, now, age))
 
     async def references_to_ask(self, destination: str, *, everything: bool, limit: int) -> list[ToAsk]:
         """Return up to `limit` instances that `destination` is to be asked about now, without changing that.
@@ -95,6 +99,14 @@ class CommitmentMethods(Access):
         looks: list[Callable[[Transaction, str, int, tuple[float, int]], Found]] = [asks.ready_items]
         if everything:
             looks += [asks.put_off_deliveries, asks.accepted_deliveries]
+        return await self._found(looks, destination, limit)
+
+    async def _found(
+        self,
+        looks: Sequence[Callable[[Transaction, str, int, tuple[float, int]], Found]],
+        destination: str,
+        limit: int,
+    ) -> list[ToAsk]:
         found: dict[Reference, ToAsk] = {}
         for look in looks:
             after: tuple[float, int] | None = _START
@@ -140,12 +152,19 @@ class CommitmentMethods(Access):
         how: str,
         *,
         resend: frozenset[int],
+        other: Mapping[Reference, str] = MappingProxyType({}),
+        hows: Mapping[Reference, str] = MappingProxyType({}),
+        compare: Collection[str] = (),
     ) -> AskAnswered:
         """Apply an answer, as one transaction; durable when it returns. `how` goes into the history.
 
         Committed: accepted deliveries that were asked about become confirmed. Failed: they are queued once
         more when the reason is in `resend` and they never were before, held otherwise, with an alarm. What
         the answer does not name may be asked about again after a while; what it names unasked is ignored.
+
+        `other`: instances in whose place the destination keeps something else, and what tells so: held, with
+        an alarm. `hows`: for single instances, in place of `how`. `compare`: destinations whose commitment is
+        no proof before `references_to_compare` was done: what they committed stays accepted until then.
         """
         work = partial(
             answers.answered,
@@ -154,8 +173,28 @@ class CommitmentMethods(Access):
             failed=tuple(failed),
             how=how,
             resend=resend,
+            other=other,
+            hows=hows,
+            compare=compare,
         )
-        return await self._submit(work, pages=_pages(len(committed) + len(failed)))
+        return await self._submit(work, pages=_pages(len(committed) + len(failed) + len(other)))
+
+    async def references_to_compare(self, destination: str, *, limit: int) -> list[ToAsk]:
+        """Return up to `limit` instances that `destination` has committed and that are to be compared now."""
+        return await self._found([asks.deliveries_to_compare], destination, limit)
+
+    async def forget_comparisons(self, destination: str) -> None:
+        """Ask `destination` anew about what it has committed and nobody is going to compare any more."""
+        while await self._submit(partial(asks.forget_comparisons, destination=destination)):
+            pass
+
+    async def stored(self, object_number: int) -> StoredObject:
+        """Return what is known of an object. LocalError when there is none with this number."""
+        return await self._ask(lambda db: locate(db, object_number).object)
+
+    async def unconfirmed_since(self, destination: str) -> float | None:
+        """Return since when the oldest delivery is accepted at `destination` that nothing confirms."""
+        return await self._ask(lambda db: commitment_queries.unconfirmed_since(db, destination))
 
     async def overdue_asks(self, now: float) -> list[OpenAsk]:
         """Return open asks whose deadline is over, the oldest first, a hundred at most."""

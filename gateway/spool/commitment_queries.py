@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
+from gateway.model import Priority
 from gateway.spool.commitment_values import (
     CommitmentCounts,
     CommitmentReport,
@@ -14,6 +15,7 @@ from gateway.spool.commitment_values import (
     Reference,
 )
 from gateway.spool.schema import (
+    ACCEPTED,
     ASK_OPEN,
     COMMITMENT_GIVEN_UP,
     COMMITMENT_OPEN,
@@ -21,6 +23,8 @@ from gateway.spool.schema import (
     COMMITMENT_REPORTING,
     ITEM_FAILED,
     ITEM_READY,
+    WAIT_ASKED,
+    WAIT_NONE,
     WAIT_PUT_OFF,
 )
 
@@ -33,20 +37,26 @@ _STATES = {
 }
 
 
-def to_report(db: sqlite3.Connection, now: float, max_wait: float, limit: int) -> list[CommitmentReport]:
-    """Return transactions whose result is complete and due, the longest due first."""
+def to_report(
+    db: sqlite3.Connection, now: float, age: float, max_wait: float, limit: int
+) -> list[CommitmentReport]:
+    """Return transactions whose result is complete and due, the longest due first.
+
+    `now` is of the wall clock, `age` the same moment of the age clock: what has happened is told as long ago
+    as it really is.
+    """
     rows = [
         row
         for comparison, moment in (("<=", now), (">", now + max_wait))  # the latter under a wrong clock
         for row in db.execute(
-            "SELECT number, transaction_uid, calling_ae, called_ae, attempts, received_at, resolved_at "  # noqa: S608
+            "SELECT number, transaction_uid, calling_ae, called_ae, attempts, received_at, since "  # noqa: S608
             f"FROM commitments INDEXED BY commitments_due WHERE state = {COMMITMENT_REPORTING} "
             f"AND not_before {comparison} ? ORDER BY not_before, number LIMIT ?",
             (moment, limit),
         ).fetchall()
     ]
     reports = []
-    for number, transaction_uid, calling_ae, called_ae, attempts, received_at, resolved_at in rows[:limit]:
+    for number, transaction_uid, calling_ae, called_ae, attempts, received_at, since in rows[:limit]:
         committed, failed = _result(db, number)
         reports.append(
             CommitmentReport(
@@ -58,7 +68,7 @@ def to_report(db: sqlite3.Connection, now: float, max_wait: float, limit: int) -
                 failed=failed,
                 attempts=attempts,
                 received_at=received_at,
-                resolved_at=resolved_at,
+                resolved_at=now - (age - since),
             )
         )
     return reports
@@ -139,13 +149,35 @@ def next_due(db: sqlite3.Connection, now: float) -> float | None:
     return min((one for one in moments if one is not None), default=None)
 
 
-def oldest_open(db: sqlite3.Connection) -> float | None:
-    """Return when the oldest transaction was received that is not resolved."""
+def oldest_open(db: sqlite3.Connection, now: float, age: float) -> float | None:
+    """Return when the oldest transaction was received that is not resolved (clocks: as for `to_report`)."""
     row = db.execute(
-        "SELECT min(received_at) FROM commitments INDEXED BY commitments_unfinished "  # noqa: S608
+        "SELECT min(since) FROM commitments INDEXED BY commitments_unfinished "  # noqa: S608
         f"WHERE finished_at IS NULL AND state = {COMMITMENT_OPEN}"
     ).fetchone()
-    return None if row[0] is None else float(row[0])
+    return None if row[0] is None else now - (age - float(row[0]))
+
+
+def unconfirmed_since(db: sqlite3.Connection, destination: str) -> float | None:
+    """Return since when the oldest delivery is accepted at `destination` without being confirmed.
+
+    The oldest by number, of each priority and whatever it waits for: a few look-ups, however many there are.
+    """
+    moments = [
+        row[0]
+        for waiting in (WAIT_NONE, WAIT_PUT_OFF, WAIT_ASKED)
+        for priority in Priority
+        if (
+            row := db.execute(
+                "SELECT d.updated_at FROM deliveries d INDEXED BY deliveries_in_order "
+                "WHERE d.state = ? AND d.destination = (SELECT id FROM destinations WHERE name = ?) "
+                "AND d.waiting = ? AND d.priority = ? ORDER BY d.number LIMIT 1",
+                (ACCEPTED, destination, waiting, int(priority)),
+            ).fetchone()
+        )
+        is not None
+    ]
+    return min(moments, default=None)
 
 
 def counts(db: sqlite3.Connection) -> CommitmentCounts:

@@ -75,7 +75,9 @@ class CommitmentReport:
     failed: tuple[tuple[Reference, int], ...]
     attempts: int  # reports that failed so far
     received_at: float  # wall clock: when the console asked, for the first time
-    resolved_at: float  # wall clock: when the result was complete, or asked for once more
+    resolved_at: (
+        float  # when the result was complete, or asked for once more: so long before this moment's wall clock
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def _check_room(tx: Transaction, references: int, items: int) -> None:
 def _insert(tx: Transaction, request: CommitmentRequest, digest: bytes, count: int) -> int:
     cursor = tx.db.execute(
         "INSERT INTO commitments (transaction_uid, calling_ae, called_ae, listener, address, digest, "
-        "items, open, state, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "items, open, state, received_at, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             request.transaction_uid,
             request.calling_ae,
@@ -115,6 +115,7 @@ def _insert(tx: Transaction, request: CommitmentRequest, digest: bytes, count: i
             count,
             COMMITMENT_OPEN,
             tx.now,
+            tx.age,
         ),
     )
     return int(cursor.lastrowid or 0)
@@ -147,6 +148,8 @@ def look(tx: Transaction, sop_class_uid: str, sop_instance_uid: str, destination
         return ITEM_WAITING, 0.0
     if known.confirmed:
         return ITEM_COMMITTED, 0.0
+    if known.to_compare:
+        return ITEM_WAITING, 0.0
     if in_open_ask(tx, sop_class_uid, sop_instance_uid, destination):
         return ITEM_ASKED, 0.0
     return ITEM_READY, not_to_be_asked_before(known)
@@ -194,9 +197,11 @@ def _resolved(tx: Transaction, counts: Counter[int]) -> None:
             continue
         tx.write("UPDATE commitments SET open = open - ? WHERE number = ?", count, commitment)
         tx.write(
-            "UPDATE commitments SET state = ?, resolved_at = ? WHERE number = ? AND open = 0 AND state = ?",
+            "UPDATE commitments SET state = ?, resolved_at = ?, since = ? "
+            "WHERE number = ? AND open = 0 AND state = ?",
             COMMITMENT_REPORTING,
             tx.now,
+            tx.age,
             commitment,
             COMMITMENT_OPEN,
         )
@@ -224,9 +229,10 @@ def follow(tx: Transaction) -> None:
 def _report_again(tx: Transaction, number: int) -> None:
     tx.write(
         "UPDATE commitments SET state = ?, attempts = 0, not_before = 0, reason = '', resolved_at = ?, "
-        "finished_at = NULL WHERE number = ?",
+        "finished_at = NULL, since = ? WHERE number = ?",
         COMMITMENT_REPORTING,
         tx.now,
+        tx.age,
         number,
     )
     tx.commitment = True
@@ -244,9 +250,11 @@ def reported(tx: Transaction, number: int) -> None:
     """The console has taken the report."""
     _to_report(tx, number)
     tx.write(
-        "UPDATE commitments SET state = ?, not_before = 0, reason = '', finished_at = ? WHERE number = ?",
+        "UPDATE commitments SET state = ?, not_before = 0, reason = '', finished_at = ?, since = ? "
+        "WHERE number = ?",
         COMMITMENT_REPORTED,
         tx.now,
+        tx.age,
         number,
     )
 
@@ -266,21 +274,26 @@ def give_up(tx: Transaction, number: int, reason: str) -> None:
     """No more reports of this transaction."""
     _to_report(tx, number)
     tx.write(
-        "UPDATE commitments SET state = ?, not_before = 0, reason = ?, finished_at = ? WHERE number = ?",
+        "UPDATE commitments SET state = ?, not_before = 0, reason = ?, finished_at = ?, since = ? "
+        "WHERE number = ?",
         COMMITMENT_GIVEN_UP,
         reason[:MAX_REASON],
         tx.now,
+        tx.age,
         number,
     )
 
 
 def expire_slice(tx: Transaction, before: float) -> tuple[int, bool]:
-    """Fail what is open of a transaction received before `before`; return how many items, and if more."""
+    """Fail what is open of a transaction received before `before`; return how many items, and if more.
+
+    `before` is a moment of the wall clock; how long ago that is counts by the age clock.
+    """
     rows = tx.rows(
         "SELECT number FROM commitments INDEXED BY commitments_unfinished "  # noqa: S608 - constant numbers
-        f"WHERE finished_at IS NULL AND state = {COMMITMENT_OPEN} AND received_at < ? "
-        f"ORDER BY received_at LIMIT {EXPIRE_SLICE}",
-        before,
+        f"WHERE finished_at IS NULL AND state = {COMMITMENT_OPEN} AND since < ? "
+        f"ORDER BY since LIMIT {EXPIRE_SLICE}",
+        tx.age - (tx.now - before),
     )
     count = 0
     for (number,) in rows:

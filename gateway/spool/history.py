@@ -1,4 +1,7 @@
-"""When finished transactions, asks and procedure steps are forgotten: by age and by number, in slices."""
+"""When finished transactions, asks and procedure steps are forgotten: by age and by number, in slices.
+
+`now` is a moment of the age clock.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +19,16 @@ def forget_commitments(tx: Transaction, now: float) -> bool:
         "WHERE finished_at IS NOT NULL"
     )[0]
     rows = tx.rows(
-        "SELECT number, finished_at, items FROM commitments INDEXED BY commitments_finished "
-        "WHERE finished_at IS NOT NULL ORDER BY finished_at LIMIT ?",
+        "SELECT number, since, items FROM commitments INDEXED BY commitments_finished "
+        "WHERE finished_at IS NOT NULL ORDER BY since LIMIT ?",
         SLICE,
     )
     doomed = 0
-    for number, finished_at, its_items in rows:
+    for number, since, its_items in rows:
         if (
             count <= limits.commitment_history_rows
             and items <= limits.commitment_history_items
-            and finished_at >= now - limits.commitment_history_seconds
+            and since >= now - limits.commitment_history_seconds
         ):
             break
         tx.write("DELETE FROM commitment_items WHERE commitment = ?", number)
@@ -47,7 +50,7 @@ def forget_asks(tx: Transaction, now: float) -> bool:
 def forget_steps(tx: Transaction, now: float) -> bool:
     """Drop the oldest finished procedure steps."""
     limits = tx.limits
-    doomed = _oldest(tx, "steps", "finished_at", limits.step_history_rows, now - limits.step_history_seconds)
+    doomed = _oldest(tx, "steps", "since", limits.step_history_rows, now - limits.step_history_seconds)
     for number in doomed:
         tx.write("DELETE FROM steps WHERE number = ?", number)
     return len(doomed) == SLICE

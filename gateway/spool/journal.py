@@ -19,6 +19,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from gateway.errors import GatewayError, LocalError, NoRoom, SpoolFailure
 from gateway.notices import Alarm
+from gateway.spool.age_clock import AgeClock
 from gateway.spool.commitments import follow
 from gateway.spool.files import Disk, Files
 from gateway.spool.recovery import make_names_durable, open_journal
@@ -112,12 +113,14 @@ class Journal:
         files: Files,
         limits: SpoolLimits,
         wall_clock: Callable[[], float],
+        age_clock: AgeClock,
         around: Surroundings,
     ) -> None:
         self._directory = directory
         self._files = files
         self._limits = limits
         self._wall_clock = wall_clock
+        self._age_clock = age_clock
         self._around = around
         self._queue: SimpleQueue[Request[Any] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="spool-journal", daemon=True)
@@ -201,7 +204,9 @@ class Journal:
     def _commit(self, requests: list[Request[Any]]) -> None:
         db = self._db
         batch = Batch()
-        tx = Transaction(db, self._destinations, self._kinds, self._limits, self._wall_clock())
+        tx = Transaction(
+            db, self._destinations, self._kinds, self._limits, self._wall_clock(), self._age_clock()
+        )
         try:
             self._set_synchronous(any(request.durable for request in requests))
             db.execute("BEGIN IMMEDIATE")

@@ -12,6 +12,8 @@ from time import monotonic
 
 from gateway.errors import SpoolFailure
 from gateway.notices import Alarm
+from gateway.spool.age_clock import AgeClock, last_reading
+from gateway.spool.damage import hold_if_lost, mark_missing
 from gateway.spool.files import Files
 from gateway.spool.rows import DELIVERY, delivery_from
 from gateway.spool.schema import (
@@ -23,10 +25,10 @@ from gateway.spool.schema import (
     configure,
     create_or_migrate,
 )
-from gateway.spool.states import UNDELIVERED, Event
+from gateway.spool.states import Event
 from gateway.spool.store import PER_DIRECTORY, Store
 from gateway.spool.transaction import Destinations, Kinds, Transaction
-from gateway.spool.values import CAUSE_MISSING, MIB, RecoveryReport, SpoolLimits
+from gateway.spool.values import MIB, RecoveryReport, SpoolLimits
 
 JOURNAL = "journal.db"
 OBJECTS = "objects"
@@ -46,6 +48,7 @@ class Recovered:
     alarms: tuple[Alarm, ...]
     comparisons: tuple[int, ...]
     kept: int  # bytes
+    age_clock: AgeClock
 
 
 @dataclass(slots=True)
@@ -97,7 +100,12 @@ def make_wal_ready(files: Files, directory: Path, db: sqlite3.Connection, limits
 
 
 def recover(
-    directory: Path, files: Files, store: Store, limits: SpoolLimits, wall_clock: Callable[[], float]
+    directory: Path,
+    files: Files,
+    store: Store,
+    limits: SpoolLimits,
+    wall_clock: Callable[[], float],
+    steady_clock: Callable[[], float],
 ) -> Recovered:
     """Bring the journal and the files in line. Blocking; raises SpoolFailure."""
     started = monotonic()
@@ -106,7 +114,9 @@ def recover(
         created = JOURNAL not in files.list_names(directory)
         db = open_journal(files, directory)
         create_or_migrate(db)
-        tx = Transaction(db, Destinations(db), Kinds(db), limits, wall_clock())
+        now = wall_clock()
+        age_clock = AgeClock(last_reading(db, now), steady_clock)
+        tx = Transaction(db, Destinations(db), Kinds(db), limits, now, age_clock())
         requeued = _requeue(tx)
         store.create()
         found = _reconcile(tx, store)
@@ -137,7 +147,7 @@ def recover(
         checks=len(comparisons),
         seconds=monotonic() - started,
     )
-    return Recovered(db, report, tuple(_alarms(found)), comparisons, kept)
+    return Recovered(db, report, tuple(_alarms(found)), comparisons, kept, age_clock)
 
 
 @contextmanager
@@ -164,9 +174,9 @@ def _requeue(tx: Transaction) -> int:
             return total
         with _transaction(tx):
             for row in rows:
-                tx.move(
-                    delivery_from(row, tx.destinations.names), Event.RECOVER, reason="the gateway restarted"
-                )
+                delivery = delivery_from(row, tx.destinations.names)
+                tx.move(delivery, Event.RECOVER, reason="the gateway restarted")
+                hold_if_lost(tx, delivery.object_number)
         total += len(rows)
 
 
@@ -208,7 +218,7 @@ def _reconcile_range(
         if gone or back:
             with _transaction(tx):
                 for number in gone:
-                    _lose(tx, number)
+                    mark_missing(tx, number)
                 for number in back:
                     tx.write("UPDATE objects SET place = ? WHERE number = ?", PLACE_FILE, number)
                     tx.tell(number, "bytes-back", "its file is there again")
@@ -218,15 +228,6 @@ def _reconcile_range(
         if end is not None:
             named.update(row[0] for row in rows)
         first = rows[-1][0] + 1
-
-
-def _lose(tx: Transaction, number: int) -> None:
-    """The file of an object is gone: hold what was not delivered."""
-    tx.write("UPDATE objects SET place = ? WHERE number = ?", PLACE_MISSING, number)
-    tx.write("DELETE FROM comparisons WHERE object = ?", number)
-    undelivered = [one for one in tx.deliveries_of(number) if one.state in UNDELIVERED]
-    tx.move_all(undelivered, Event.LOSE, "its file is missing on the disk", CAUSE_MISSING)
-    tx.tell(number, "bytes-missing", "its file is missing on the disk")
 
 
 def _alarms(found: _Reconciled) -> Iterator[Alarm]:

@@ -1,4 +1,7 @@
-"""When bytes and rows may go: after delivery and the retention time, in slices, so that nothing waits."""
+"""When bytes and rows may go: after delivery and the retention time, in slices, so that nothing waits.
+
+`before` is a moment of the age clock: a wall clock that jumps makes nothing go (FORMAT.md, "Clocks").
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ def release_slice(tx: Transaction, before: float) -> Slice:
     """Release deliveries that ended before `before`, and delete the bytes that nothing needs any more."""
     rows = tx.rows(
         f"SELECT {DELIVERY} FROM deliveries d INDEXED BY deliveries_done "  # noqa: S608
-        f"WHERE d.state IN ({ACCEPTED}, {CONFIRMED}) AND d.updated_at < ? ORDER BY d.updated_at LIMIT ?",
+        f"WHERE d.state IN ({ACCEPTED}, {CONFIRMED}) AND d.since < ? ORDER BY d.since LIMIT ?",
         before,
         SLICE,
     )

@@ -17,6 +17,7 @@ PLACE_INLINE = 0
 PLACE_FILE = 1
 PLACE_DELETED = 2
 PLACE_MISSING = 3
+PLACE_DAMAGED = 4
 
 SUBJECT_DELIVERY = 0
 SUBJECT_OBJECT = 1
@@ -243,7 +244,28 @@ _VERSION_4 = f"""
 CREATE INDEX objects_records ON objects (received_at) WHERE {RECORD_CLASSES_SQL};
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+_VERSION_5 = f"""
+CREATE TABLE facts (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+
+ALTER TABLE deliveries ADD COLUMN since REAL NOT NULL DEFAULT 0;
+UPDATE deliveries SET since = updated_at WHERE state IN ({ACCEPTED}, {CONFIRMED});
+DROP INDEX deliveries_done;
+CREATE INDEX deliveries_done ON deliveries (since) WHERE state IN ({ACCEPTED}, {CONFIRMED});
+
+ALTER TABLE commitments ADD COLUMN since REAL NOT NULL DEFAULT 0;
+UPDATE commitments SET since = coalesce(finished_at, resolved_at, received_at);
+DROP INDEX commitments_unfinished;
+CREATE INDEX commitments_unfinished ON commitments (state, since, items) WHERE finished_at IS NULL;
+DROP INDEX commitments_finished;
+CREATE INDEX commitments_finished ON commitments (since, items) WHERE finished_at IS NOT NULL;
+
+ALTER TABLE steps ADD COLUMN since REAL;
+UPDATE steps SET since = finished_at;
+DROP INDEX steps_finished;
+CREATE INDEX steps_finished ON steps (since) WHERE since IS NOT NULL;
+"""  # noqa: S608 - constant numbers
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 """What leads from version n to n + 1, in order. Never change one that was released: add another."""
 
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from gateway.errors import SpoolFailure
+from gateway.errors import NoRoom, SpoolFailure
 from gateway.model import Delivery, DeliveryState, Instance, Origin, Priority
 from gateway.notices import Notices
-from gateway.spool import deliveries, history, queries, retention
+from gateway.spool import age_clock, deliveries, history, queries, retention
 from gateway.spool.browse_methods import BrowseMethods
 from gateway.spool.commitment_methods import CommitmentMethods
 from gateway.spool.comparer import Comparer
@@ -61,6 +61,7 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods):
         *,
         notices: Notices,
         wall_clock: Callable[[], float] = time.time,
+        steady_clock: Callable[[], float] = time.monotonic,
         files: Files | None = None,
     ) -> Spool:
         """Lock `directory` (created if need be), recover what is there, start the threads. Blocking.
@@ -73,7 +74,7 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods):
         lock = _take_lock(directory, files)
         try:
             store = Store(directory / OBJECTS, files)
-            recovered = recover(directory, files, store, limits, wall_clock)
+            recovered = recover(directory, files, store, limits, wall_clock, steady_clock)
             try:
                 disk = files.disk(directory)
             except OSError as error:
@@ -108,6 +109,7 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods):
         self._store = store
         self.directory = directory
         self._wall_clock = wall_clock
+        self._age_clock = recovered.age_clock
         self._lock = lock
         self._ledger = ledger
         self._comparisons = recovered.comparisons
@@ -117,7 +119,7 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods):
         self._file_workers = Workers(limits.file_threads, "spool-file", self._side.defect)
         self._hash_workers = Workers(_HASH_THREADS, "spool-hash", self._side.defect)
         self._read_workers = Workers(1, "spool-read", self._side.defect)
-        self._journal = Journal(recovered.db, directory, files, limits, wall_clock, self)
+        self._journal = Journal(recovered.db, directory, files, limits, wall_clock, recovered.age_clock, self)
         self._comparer = Comparer(
             self._journal, self._reader, self._open, limits.max_compare_bytes, self._side.defect
         )
@@ -137,6 +139,8 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods):
         """Finish what was handed in, write the journal back, let go of the directory."""
         if self._closed:
             return
+        with contextlib.suppress(SpoolFailure, NoRoom):  # an hour of its age at most is not counted
+            await self._submit(age_clock.write_down)
         self._closed = True
         self._side.bind()
         await asyncio.to_thread(self._close)
@@ -289,8 +293,12 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods):
             after = following
 
     async def expire(self, now: float | None = None) -> ExpireReport:
-        """Apply the retention: release what was delivered long ago, delete bytes and old history."""
-        now = self._wall_clock() if now is None else now
+        """Apply the retention: release what was delivered long ago, delete bytes and old history.
+
+        `now` is a moment of the age clock (FORMAT.md, "Clocks"), the present one unless said otherwise.
+        """
+        await self._submit(age_clock.write_down)
+        now = self._age_clock() if now is None else now
         total = retention.Slice(more=True)
         for work, before in (
             (retention.release_slice, now - self._limits.retention_seconds),

@@ -9,6 +9,7 @@ from gateway.spool import states
 from gateway.spool.schema import DISCARDED, WAIT_ASKED, WAIT_PUT_OFF
 from gateway.spool.states import UNDELIVERED
 from gateway.spool.transaction import Transaction
+from gateway.spool.values import CAUSE_TO_COMPARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,17 @@ class Known:
     asked: int
     resent: bool
     place: int  # of the object's bytes
+    cause: str
 
     @property
     def was_asked(self) -> bool:
         """Whether its commitment has been asked for since it was accepted."""
         return self.state is DeliveryState.ACCEPTED and self.waiting in (WAIT_PUT_OFF, WAIT_ASKED)
+
+    @property
+    def to_compare(self) -> bool:
+        """Whether its destination has committed it, and what it keeps is to be compared."""
+        return self.state is DeliveryState.ACCEPTED and self.cause == CAUSE_TO_COMPARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,11 @@ class Standing:
         return tuple(one for one in self.deliveries if one.state is DeliveryState.ACCEPTED)
 
     @property
+    def to_compare(self) -> bool:
+        """Whether nothing is left to be asked: the destination has committed all, not all was compared."""
+        return bool(self.accepted) and all(one.to_compare for one in self.accepted)
+
+    @property
     def newest_object(self) -> int | None:
         """The number of the newest object among them."""
         return max((one.object for one in self.deliveries), default=None)
@@ -60,7 +72,7 @@ class Standing:
 def standing(tx: Transaction, sop_class_uid: str, sop_instance_uid: str, destination: int) -> Standing:
     """Look up the deliveries of an instance to a destination."""
     rows = tx.rows(
-        "SELECT d.number, d.object, d.state, d.waiting, d.not_before, d.asked, d.resent, o.place "
+        "SELECT d.number, d.object, d.state, d.waiting, d.not_before, d.asked, d.resent, o.place, d.cause "
         "FROM objects o JOIN deliveries d ON d.object = o.number "
         "WHERE o.sop_instance_uid = ? AND o.sop_class_uid = ? AND d.destination = ? AND d.state <> ? "
         "ORDER BY d.number",
@@ -71,8 +83,8 @@ def standing(tx: Transaction, sop_class_uid: str, sop_instance_uid: str, destina
     )
     return Standing(
         tuple(
-            Known(number, stored, states.from_code(code), waiting, not_before, asked, bool(resent), place)
-            for number, stored, code, waiting, not_before, asked, resent, place in rows
+            Known(number, stored, states.from_code(code), waiting, not_before, asked, bool(resent), *others)
+            for number, stored, code, waiting, not_before, asked, resent, *others in rows
         )
     )
 

@@ -141,7 +141,8 @@ def _move(
     finished = after not in (StepState.QUEUED, StepState.HELD)
     tx.write(
         "UPDATE steps SET state = ?, attempts = attempts + ?, uncertain = uncertain OR ?, not_before = ?, "
-        "reason = ?, status = ?, comment = ?, who = ?, updated_at = ?, finished_at = ? WHERE number = ?",
+        "reason = ?, status = ?, comment = ?, who = ?, updated_at = ?, finished_at = ?, "
+        "since = ? WHERE number = ?",
         STEP_CODE[after],
         attempts,
         int(uncertain),
@@ -152,6 +153,7 @@ def _move(
         who[:MAX_WHO],
         tx.now,
         tx.now if finished else None,
+        tx.age if finished else None,
         number,
     )
     if finished:

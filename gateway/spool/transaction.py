@@ -11,7 +11,7 @@ from gateway.model import Delivery, DeliveryState
 from gateway.notices import Alarm
 from gateway.spool import states
 from gateway.spool.rows import DELIVERY, Row, delivery_from
-from gateway.spool.schema import MAX_KINDS, PLACE_DELETED, PLACE_FILE, PLACE_INLINE
+from gateway.spool.schema import MAX_KINDS, PLACE_DAMAGED, PLACE_DELETED, PLACE_FILE, PLACE_INLINE
 from gateway.spool.values import NO_ANSWER, Answer, SpoolLimits
 
 MAX_REASON = 500
@@ -90,7 +90,8 @@ class Transaction:
     destinations: Destinations
     kinds: Kinds
     limits: SpoolLimits
-    now: float  # wall clock
+    now: float  # wall clock: for people, and for what becomes due
+    age: float  # age clock: for how long something has been kept
     work: set[str] = field(default_factory=set)  # destinations for which something became queued
     alarms: list[Alarm] = field(default_factory=list)
     doomed: list[int] = field(default_factory=list)  # files that no row names any more
@@ -145,7 +146,8 @@ class Transaction:
             not_before = 0.0
         self.db.execute(
             "UPDATE deliveries SET state = ?, waiting = ?, not_before = ?, attempts = ?, "  # noqa: S608
-            f"reason = ?, cause = ?, updated_at = ?{_sender(delivery.state, after)} WHERE number = ?",
+            f"reason = ?, cause = ?, updated_at = ?, since = ?{_sender(delivery.state, after)} "
+            "WHERE number = ?",
             (
                 states.CODE[after],
                 int(not_before > 0),
@@ -154,6 +156,7 @@ class Transaction:
                 reason[:MAX_REASON],
                 cause,
                 self.now,
+                self.age,
                 delivery.number,
             ),
         )
@@ -210,13 +213,13 @@ class Transaction:
         self.write(
             "UPDATE objects SET place = ?, file = NULL, deleted_at = ? WHERE number = ?",
             PLACE_DELETED,
-            self.now,
+            self.age,
             object_number,
         )
         self.write("DELETE FROM comparisons WHERE object = ?", object_number)
-        if place == PLACE_INLINE:
+        if place in (PLACE_INLINE, PLACE_DAMAGED):
             self.write("DELETE FROM inline WHERE object = ?", object_number)
-        if place == PLACE_FILE and file is not None:
+        if place in (PLACE_FILE, PLACE_DAMAGED) and file is not None:
             self.doomed.append(file)
         return int(size)
 

@@ -27,6 +27,8 @@ async def open_spool(directory: Path, heard: Heard) -> AsyncIterator[OpenSpool]:
     opened: list[Spool] = []
 
     def open_it(**settings: Any) -> Spool:
+        if "wall_clock" in settings:  # whoever sets the time sets all of it, unless said otherwise
+            settings.setdefault("steady_clock", settings["wall_clock"])
         opened.append(Spool.open(directory, notices=heard.notices, **settings))
         return opened[-1]
 

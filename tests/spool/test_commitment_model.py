@@ -199,6 +199,7 @@ class CommitmentMachine(RuleBasedStateMachine):
             SpoolLimits(retention_seconds=0.0, max_open_commitments=4),
             notices=Notices(),
             wall_clock=lambda: self.model.now,
+            steady_clock=lambda: self.model.now,
         )
 
     def run(self, coroutine):  # type: ignore[no-untyped-def]

@@ -79,6 +79,7 @@ class SpoolMachine(RuleBasedStateMachine):
             SpoolLimits(retention_seconds=100.0),
             notices=Notices(),
             wall_clock=lambda: self.model.now,
+            steady_clock=lambda: self.model.now,
         )
 
     def run(self, coroutine):  # type: ignore[no-untyped-def]

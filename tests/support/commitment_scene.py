@@ -89,7 +89,13 @@ class Scene:
             def wall_clock() -> float:  # from the journal's thread too
                 return 1_000_000.0 + now() + self.clock.ahead
 
-            return Spool.open(self.directory, self.limits, notices=self.notices, wall_clock=wall_clock)
+            return Spool.open(
+                self.directory,
+                self.limits,
+                notices=self.notices,
+                wall_clock=wall_clock,
+                steady_clock=wall_clock,
+            )
 
         self.spool = await asyncio.to_thread(open_spool)
         self.spool.on_commitment(self._changed.set)
