@@ -57,7 +57,7 @@ def operation(function: Callable[..., Any]) -> Callable[..., Any]:
                 self.freeze()
                 self.wait_thawed()
             if rule.action == FAIL:
-                self.failed(name, arguments)
+                self.failed(name, arguments, rule.error)
                 raise OSError(rule.error, os.strerror(rule.error))
             if rule.action == SHORT:
                 return function(self, path, arguments[0][: max(1, len(arguments[0]) // 2)], *arguments[1:])
@@ -96,6 +96,7 @@ class ForgettingFilesystem(mfusepy.Operations):
         self._modes: dict[int, int] = {}
         self._times: dict[int, int] = {}
         self._nameless: set[int] = set()  # open files that have no name any more
+        self._unread: tuple[int, int, int] | None = None  # handle, offset, error of a read that was failed
         self._removed = 0
         self._next = disk.highest() + 1
 
@@ -144,10 +145,12 @@ class ForgettingFilesystem(mfusepy.Operations):
         if self.log is not None:
             self.log.append(op)
 
-    def failed(self, name: str, arguments: tuple[Any, ...]) -> None:
+    def failed(self, name: str, arguments: tuple[Any, ...], error: int) -> None:
         """What a call that failed leaves behind: after a failed fsync, pages that count as clean."""
         if name == "fsync":
             self.do(ops.FailedSync(arguments[-1], self._at()))
+        if name == "read":
+            self._unread = (arguments[-1], arguments[1], error)
 
     def _at(self) -> int:
         return len(self.log) if self.log is not None else 0
@@ -208,8 +211,10 @@ class ForgettingFilesystem(mfusepy.Operations):
 
     # what libfuse asks
 
-    def init(self, _path: str) -> None:
+    def init_with_config(self, connection: Any, _config: Any) -> None:
         """The kernel has greeted: it is mounted."""
+        # What is read ahead and fails is read again without a word, and a fault would not be seen.
+        connection.max_readahead = 0
         with self.guard:
             self.mounted = True
             self.state.notify_all()
@@ -290,6 +295,10 @@ class ForgettingFilesystem(mfusepy.Operations):
     @operation
     def read(self, path: str | None, size: int, offset: int, handle: int) -> bytes:
         """Fewer bytes at the end of the file."""
+        unread, self._unread = self._unread, None
+        if unread is not None and unread[:2] == (handle, offset):
+            # The kernel tries a page that it could not read once more before it tells the program.
+            raise OSError(unread[2], os.strerror(unread[2]))
         return self.disk.read(handle, offset, size)
 
     @operation

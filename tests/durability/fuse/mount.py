@@ -126,10 +126,9 @@ class Mounted:
             self._control.close()
             self._control = None
         if program is not None:
-            try:
+            with contextlib.suppress(AssertionError):
                 program.wait(10)
-            except AssertionError:
-                program.kill()
+            program.kill()
         if is_mounted(self.path):
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 unmount(self.path)

@@ -1,9 +1,9 @@
 """Which call goes wrong, and how: pure rules that the filesystem asks at every call.
 
 A rule names an operation (`write`, `fsync`, ..., `*`: any that changes something or makes it durable), a
-pattern for the path inside the filesystem (`/spool/objects/*`; of a rename: the old path), and when: its `nth`
-such call and the `times - 1` after it, or each with a `probability`. What it then does is one of the actions
-below. Of several that are due, the one made first strikes, and the others at the next call.
+pattern for the path inside the filesystem (`/spool/objects/*`; of a rename: the old path), and when: its
+`nth` such call and the `times - 1` after it, or each with a `probability`. What it then does is one of the
+actions below. Of several that are due, the one made first strikes, and the others at the next call.
 """
 
 from __future__ import annotations
