@@ -1,0 +1,45 @@
+"""One run of a world from a seed: so many events, and then the end. The same seed is the same run."""
+
+from __future__ import annotations
+
+import random
+
+from tests.durability.campaign import Failure, Tally
+from tests.durability.truth.choices import Seeded
+from tests.durability.truth.ending import bring_to_an_end
+from tests.durability.truth.events import EVENTS
+from tests.durability.truth.world import Setting, World
+
+
+def setting_of(seed: int) -> Setting:
+    """The world that belongs to a seed: with a quick or a slow disk, few or many objects claimed ahead."""
+    rng = random.Random(f"setting {seed}")
+    return Setting(
+        seed=seed,
+        claim_objects=rng.choice((16, 4, 2)),
+        lag=rng.choice((0.0, 0.05, 1.0)),
+        lanes=rng.choice(((4, 2, 1), (4, 1), (2, 2))),
+        window=rng.choice((1, 1, 4, 16)),
+    )
+
+
+def walk(seed: int, steps: int) -> Tally:
+    """Let `steps` events happen to the world of `seed`. Failure says which event was the last."""
+    choices = Seeded(f"events {seed}")
+    events = [event for event, weight in EVENTS.items() for _ in range(weight)]
+    with World(setting_of(seed)) as world:
+        done = ""
+        step = 0
+        try:
+            for step in range(steps):
+                event = choices.among(events)
+                done = event.__name__
+                world.run(event(world, choices))
+                world.run(world.look())
+            done = "the end"
+            world.run(bring_to_an_end(world))
+        except Exception as error:
+            message = str(error) if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
+            raise Failure(message, seed=seed, history=f"{steps} events", step=f"{step} ({done})") from error
+        world.tally.add("steps", steps)
+        return world.tally
