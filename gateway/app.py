@@ -21,7 +21,6 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from gateway import __version__, chores, settings, systemd
@@ -36,7 +35,7 @@ from gateway.delivery.engine import DeliveryEngine, Destination
 from gateway.delivery.pauses import Pauses
 from gateway.delivery.transports.dicom import DicomTransport
 from gateway.errands import Errands
-from gateway.errors import GatewayError, LocalError
+from gateway.errors import GatewayError
 from gateway.links import Links
 from gateway.listener import Listener
 from gateway.logs import LogNotices, setup
@@ -57,19 +56,12 @@ from gateway.services.storage import StorageService
 from gateway.services.ups_guard import UpsGuard
 from gateway.services.verification import VerificationService
 from gateway.spool import Spool
+from gateway.state_folder import make_state_folder
 from gateway.surface import Surface
 
 _log = logging.getLogger(__name__)
 
 _READ_THREADS = 4  # reads of stored objects, and conversions, for all destinations together
-
-
-def _make_state_dir(path: Path) -> None:
-    """Make the folder for the spool and what else must survive; it is nobody else's business."""
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise LocalError(f"the state directory {path} cannot be made: {error.strerror}") from error
 
 
 class Gateway:
@@ -123,7 +115,7 @@ class Gateway:
     async def _keep(self, undo: contextlib.AsyncExitStack) -> None:
         """What keeps objects."""
         state_dir = self.config.gateway.state_dir
-        await asyncio.to_thread(_make_state_dir, state_dir)
+        await asyncio.to_thread(make_state_folder, state_dir)
         self.spool = await asyncio.to_thread(
             Spool.open, state_dir / "spool", settings.spool_limits(self.config), notices=self.notices
         )
