@@ -263,7 +263,7 @@ class Gateway:
         for engine in (self.engine, self._commitment, self._steps):
             undo.push_async_callback(engine.close)
         self._run_core("journal", self.spool.wait_failed())
-        self._run_core("retention", chores.expire(self.spool))
+        self._run_core("retention", chores.expire(self.spool, settings.verified_destinations(self.config)))
         for listener in self.listeners:
             await listener.start(self._inherited.get(listener.settings.name, ()))
             undo.push_async_callback(listener.close)

@@ -19,12 +19,15 @@ _FIRST_EXPIRE = 60.0  # seconds after the start: a start should not be busy with
 _MOST_STEPS = 1000  # looked at in search of steps that nobody waits for
 
 
-async def expire(spool: Spool) -> None:
-    """Apply the retention now and then. On its own clock: a wrong wall clock delays it, no more."""
+async def expire(spool: Spool, keep: Collection[str] = ()) -> None:
+    """Apply the retention now and then. On its own clock: a wrong wall clock delays it, no more.
+
+    `keep`: destinations where what is accepted has to be confirmed before its bytes may go.
+    """
     wait = _FIRST_EXPIRE
     while True:
         await asyncio.sleep(wait)
-        report = await spool.expire()
+        report = await spool.expire(keep=keep)
         if report.released or report.history:
             _log.info(
                 "retention: released %d deliveries, deleted the bytes of %d objects (%d bytes), "

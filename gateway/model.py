@@ -159,6 +159,7 @@ class Peer:
     calling_ae: AETitle | None = None  # our title towards this peer; None means the gateway's own
     max_associations: int = 4
     commitment: str = "on-request"  # storage commitment there: "on-request", "always", "query" or "never"
+    compare: str = "never"  # what it keeps with what it was sent: "auto", "attributes", "object" or "never"
 
 
 @dataclass(frozen=True, slots=True)

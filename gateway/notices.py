@@ -318,6 +318,8 @@ class CommitmentAnswered(Notice):
     held: int
     how: str  # "N-EVENT-REPORT" | "verified by query"
     reason: str  # of a refusal; failure reasons otherwise
+    undecided: int = 0  # whether what is kept there is what was sent cannot be told
+    other: int = 0  # in whose place something else is kept: among those that failed
 
 
 @dataclass(frozen=True, slots=True)

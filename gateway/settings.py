@@ -103,7 +103,15 @@ def commitment_policy(config: Config) -> CommitmentPolicy:
         batch_wait=commitment.batch_wait,
         report_for=commitment.report_for,
         report_backoff=Waits(**_fields(commitment.report_backoff)),
+        fetch_max=commitment.fetch_max_bytes,
+        fetch_rate=commitment.fetch_rate_bytes,
+        outstanding=commitment.outstanding,
     )
+
+
+def verified_destinations(config: Config) -> frozenset[str]:
+    """The peers at which everything that they accept is to be verified: until then, its bytes stay here."""
+    return frozenset(peer.name for peer in config.peers if peer.commitment in ("always", "query"))
 
 
 def commitment_limits(config: Config) -> CommitmentLimits:
@@ -253,6 +261,7 @@ def _peer(peer: schema.Peer) -> Peer:
         calling_ae=peer.calling_ae,
         max_associations=peer.max_associations,
         commitment=peer.commitment,
+        compare=peer.compare,
     )
 
 

@@ -48,7 +48,7 @@ class Expiring:
     def __init__(self) -> None:
         self.at: list[float] = []
 
-    async def expire(self) -> ExpireReport:
+    async def expire(self, *, keep: object) -> ExpireReport:
         self.at.append(asyncio.get_running_loop().time())
         return ExpireReport(released=len(self.at) - 1, objects=0, bytes=0, history=0)
 

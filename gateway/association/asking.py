@@ -287,17 +287,18 @@ async def open_asking(
     on_request: RequestHandler | None = None,
     on_phase: OnPhase | None = None,
     limits: AskingLimits | None = None,
+    kind: type[AskingAssociation] = AskingAssociation,
 ) -> AskingAssociation:
     """Dial `peer`, propose `contexts` and return the open association, or raise why there is none.
 
     As `requestor.open_association`. `roles` are ours on each abstract syntax, as (SCU, SCP): (False, True)
     where we are the SCP that reports an event (PS3.7 D.3.3.4). `on_request` performs what the peer asks of
-    us; at most `limits.max_requests` calls of it are under way.
+    us; at most `limits.max_requests` calls of it are under way. `kind`: what the association can do.
     """
     if (peer.tls is None) != (tls_context is None):
         raise LocalError(f"peer {peer.name!r}: its TLS material and the TLS context given do not match")
     timeouts = timeouts or RequestorTimeouts()
-    association = AskingAssociation(
+    association = kind(
         AssociateRequest(
             called_ae=peer.ae_title,
             calling_ae=peer.calling_ae or calling_ae,

@@ -46,10 +46,11 @@ class Dialler:
         roles: Mapping[str, tuple[bool, bool]] | None = None,
         on_request: RequestHandler | None = None,
         calling_ae: AETitle | None = None,
+        kind: type[AskingAssociation] = AskingAssociation,
     ) -> AskingAssociation:
         """Return an open association, or raise PeerError; NotNow when it was not even tried.
 
-        `calling_ae`: our title on it, where it is not the gateway's own.
+        `calling_ae`: our title on it, where it is not the gateway's own. `kind`: what it can do.
         """
         reason = self.reachable(peer.name)
         if reason is not None:
@@ -65,6 +66,7 @@ class Dialler:
                 roles=roles,
                 on_request=on_request,
                 limits=AskingLimits(max_data_set=max(AskingLimits().max_data_set, max_bytes(self.instances))),
+                kind=kind,
             )
         except PeerError as error:
             # One that answers, if only to turn us away, was reached.

@@ -14,7 +14,7 @@ from gateway.commitment.asker import Asker
 from gateway.commitment.dialling import Dialler
 from gateway.commitment.policy import CommitmentPolicy
 from gateway.commitment.ports import CommitmentSpool
-from gateway.commitment.querying import Querier
+from gateway.commitment.querying import Querier, Verifier
 from gateway.commitment.reporter import Reporter
 from gateway.commitment.results import Results
 from gateway.commitment.rounds import Rounds, Workshop, fresh_uid
@@ -27,6 +27,8 @@ from gateway.spool.commitment_values import CommitmentRequest
 
 _MOST_NAMED = 10_000
 """Instances in one result, at least: a batch may have been larger before a restart."""
+
+OUTSTANDING = "commitment.outstanding"
 
 _LONGEST_SLEEP = 3600.0
 """Seconds. What is due goes by the wall clock, and that may be put right while we sleep."""
@@ -75,17 +77,35 @@ class CommitmentEngine:
             max(policy.batch, _MOST_NAMED),
         )
         troubles = Troubles(notices)
-        self._results = Results(spool, notices, most=max(policy.batch, _MOST_NAMED), on_known=self._known)
+        comparing = {
+            name
+            for name, peer in peers.items()
+            if peer.commitment in ("always", "on-request") and peer.compare != "never"
+        }
+        self._results = Results(
+            spool,
+            notices,
+            most=max(policy.batch, _MOST_NAMED),
+            on_known=self._known,
+            compare=comparing,
+        )
         shop = Workshop(spool, dialler, notices, troubles, policy, clock, wall_clock, rng, plan, new_uid)
-        self._workers: dict[str, Rounds] = {}
+        self._troubles = troubles
+        self._workers: dict[str, list[Rounds]] = {}
+        self._uncompared: list[str] = []  # peers whose word is enough
         self._askers: dict[str, Asker] = {}
         for name, peer in peers.items():
             if destinations is not None and name not in destinations:
                 continue
             if peer.commitment == "query":
-                self._workers[name] = Querier(peer, shop)
+                self._workers[name] = [Querier(peer, shop)]
             elif peer.commitment != "never":
-                self._workers[name] = self._askers[name] = Asker(peer, shop, self._results)
+                self._askers[name] = Asker(peer, shop, self._results)
+                self._workers[name] = [self._askers[name]]
+            if name in comparing:
+                self._workers[name].append(Verifier(peer, shop))
+            else:
+                self._uncompared.append(name)
         self._reporter = Reporter(
             spool,
             peers.values(),
@@ -132,17 +152,23 @@ class CommitmentEngine:
 
     async def _work(self) -> None:
         began = self._wall_clock()
+        for name in self._uncompared:
+            await self._spool.forget_comparisons(name)
         async with asyncio.TaskGroup() as group:
-            for name, worker in self._workers.items():
-                group.create_task(worker.run(), name=f"commitment of {name}")
+            for name, worker in self._all():
+                group.create_task(worker.run(), name=f"commitment of {name}: {type(worker).__name__}")
+            group.create_task(self._watch_outstanding(), name="commitment outstanding")
             group.create_task(self._reporter.run(), name="commitment reports")
             group.create_task(self._keep_time(began), name="commitment times")
 
     def _on_commitment(self) -> None:
-        for worker in self._workers.values():
+        for _, worker in self._all():
             worker.wake()
         self._reporter.wake()
         self._replan.set()
+
+    def _all(self) -> list[tuple[str, Rounds]]:
+        return [(name, worker) for name, workers in self._workers.items() for worker in workers]
 
     # --- what others tell us -------------------------------------------------------------------------
 
@@ -201,8 +227,7 @@ class CommitmentEngine:
 
     def peer_changed(self, name: str, up: bool, reason: str) -> None:
         """The way to a peer was found open, or broken: what was put off because of it may go on."""
-        worker = self._workers.get(name)
-        if up and worker is not None:
+        for worker in self._workers.get(name, ()) if up else ():
             worker.kick()
 
     def _known(self, transaction_uid: str) -> None:
@@ -226,7 +251,7 @@ class CommitmentEngine:
                     await self._replan.wait()
             except TimeoutError:
                 woken = self._wall_clock()
-                for worker in self._workers.values():
+                for _, worker in self._all():
                     worker.wake(at_once=True)
                 self._reporter.wake()
             await asyncio.sleep(self._policy.replan)  # many events make one plan
@@ -252,6 +277,27 @@ class CommitmentEngine:
         if oldest is not None:
             moments.append(oldest + self._policy.patience)
         return min((one for one in moments if one is not None), default=None)
+
+    async def _watch_outstanding(self) -> None:
+        """Tell of peers where what they accepted is not verified for long, although it should be."""
+        watched = [name for name, worker in self._all() if worker.everything]
+        while watched:
+            for name in watched:
+                await self._look_outstanding(name)
+            await asyncio.sleep(self._policy.outstanding_every)
+
+    async def _look_outstanding(self, name: str) -> None:
+        since = await self._spool.unconfirmed_since(name)
+        if since is None or self._wall_clock() - since <= self._policy.outstanding:
+            self._troubles.over(name, OUTSTANDING)
+            return
+        self._troubles.alarm(
+            name,
+            OUTSTANDING,
+            f"{name} accepted objects more than {self._policy.outstanding / 3600:.0f} h ago, and nothing "
+            "proves yet that it keeps them: they are kept here too, and take room; look at its answers to "
+            "storage commitment and queries, or change `commitment` or `compare` of the peer",
+        )
 
     async def _expire(self, before: float) -> None:
         count = await self._spool.expire_commitments(before)

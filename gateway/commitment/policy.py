@@ -53,3 +53,12 @@ class CommitmentPolicy:
     gather: float = 0.2  # between two looks at what is to be reported, whatever happens meanwhile
     replan: float = 1.0  # between two looks at what becomes due by itself
     find_head: int = 1024 * 1024  # how much of an object is read in search of its study and series
+    find_wait: float = 120.0  # for the whole answer to one query, however many matches it has
+    find_batch: int = 50  # instances of one series that one query names, at most
+    fetch_wait: float = 600.0  # for one object to be given back
+    fetch_max: int = 32 * 1024 * 1024  # bytes of a larger object are not compared one by one
+    fetch_rate: int = 1024 * 1024  # bytes per second that are given back, on average
+    record_pause: float = 5.0  # nothing is fetched while a record is to be sent there: look again after this
+    record_patience: int = 60  # looks that it waits for records in a row, at most
+    outstanding: float = 2 * DAY  # an alarm when something is accepted and unverified for longer
+    outstanding_every: float = 3600.0  # between two looks for that

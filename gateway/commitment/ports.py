@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
+from gateway.model import StoredObject
 from gateway.spool.commitment_values import AskAnswered, CommitmentReport, OpenAsk, Reference, ToAsk
-from gateway.spool.values import DataReader
+from gateway.spool.values import DataReader, SpoolSummary
 
 
 class Asks(Protocol):
@@ -28,7 +30,16 @@ class Asks(Protocol):
         how: str,
         *,
         resend: frozenset[int],
+        other: Mapping[Reference, str] = MappingProxyType({}),
+        hows: Mapping[Reference, str] = MappingProxyType({}),
+        compare: Collection[str] = (),
     ) -> AskAnswered: ...
+
+    async def references_to_compare(self, destination: str, *, limit: int) -> list[ToAsk]: ...
+
+    async def stored(self, object_number: int) -> StoredObject: ...
+
+    async def summary(self) -> SpoolSummary: ...
 
     def open_data(self, object_number: int) -> DataReader: ...
 
@@ -49,6 +60,10 @@ class CommitmentSpool(Asks, Reports, Protocol):
     """All that the engine needs of the spool."""
 
     async def expire_commitments(self, before: float) -> int: ...
+
+    async def forget_comparisons(self, destination: str) -> None: ...
+
+    async def unconfirmed_since(self, destination: str) -> float | None: ...
 
     async def oldest_open_commitment(self) -> float | None: ...
 

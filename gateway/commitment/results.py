@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from gateway.commitment.decisions import RESEND, reasons
@@ -30,12 +30,24 @@ _UNRECOGNIZED: Final = 0x0211
 class Results:
     """Takes results in: durable first, then answered."""
 
-    def __init__(self, spool: Asks, notices: Notices, *, most: int, on_known: Callable[[str], None]) -> None:
-        """`most` instances in one result; `on_known` is given the Transaction UID of each that was ours."""
+    def __init__(
+        self,
+        spool: Asks,
+        notices: Notices,
+        *,
+        most: int,
+        on_known: Callable[[str], None],
+        compare: Collection[str] = (),
+    ) -> None:
+        """`most` instances in one result; `on_known` is given the Transaction UID of each that was ours.
+
+        `compare`: destinations whose word is not enough: what they keep is compared before it counts.
+        """
         self._spool = spool
         self._notices = notices
         self._most = most
         self._on_known = on_known
+        self._compare = compare
 
     async def take(self, source: str, context: AcceptedContext, command: Command, data: bytes) -> Command:
         """Apply an N-EVENT-REPORT that `source` (a name for the log) sent; return the response.
@@ -71,6 +83,7 @@ class Results:
                 [(Reference(*one), reason) for one, reason in result.failed],
                 HOW,
                 resend=RESEND,
+                compare=self._compare,
             )
         except SpoolFailure as error:
             # Whoever runs the spool ends the process; the destination should send it once more.

@@ -82,9 +82,7 @@ class Rounds(ABC):
         if not wanted:
             return
         try:
-            association = await self._shop.dialler.open(
-                self.peer, self._contexts(), on_request=self._on_request()
-            )
+            association = await self._open(wanted)
         except PeerError as error:
             self._failed(len(wanted), str(error))
             if isinstance(error, AssociateRejectedError) and error.permanent:
@@ -92,9 +90,9 @@ class Rounds(ABC):
             return
         self._over(REJECTED)
         try:
-            context = next((one for one in association.contexts.values() if one.as_scu), None)
+            context = next((one for one in association.contexts.values() if self._usable(one)), None)
             if context is None:
-                self._unoffered(len(wanted))
+                await self._unoffered(wanted)
             else:
                 self._over(UNOFFERED)
                 await self._converse(association, context, wanted)
@@ -114,6 +112,14 @@ class Rounds(ABC):
     @abstractmethod
     def _contexts(self) -> Sequence[ProposedContext]:
         """What to propose."""
+
+    async def _open(self, wanted: Sequence[ToAsk]) -> AskingAssociation:
+        """Open an association on which to ask about `wanted`. Raises PeerError."""
+        return await self._shop.dialler.open(self.peer, self._contexts(), on_request=self._on_request())
+
+    def _usable(self, context: AcceptedContext) -> bool:
+        """Say whether the destination can be asked on a context that it accepted."""
+        return context.as_scu
 
     def _on_request(self) -> RequestHandler | None:
         """Who performs what the destination asks of us on our association."""
@@ -152,11 +158,14 @@ class Rounds(ABC):
         self._pause(count, reason, delay)
         return delay
 
-    def _unoffered(self, count: int) -> None:
-        self._alarm(UNOFFERED, f"{self._unoffered_words}; set `commitment` of the peer to what it offers")
-        self._pause(count, self._unoffered_words, self._shop.policy.unoffered_pause)
+    async def _unoffered(self, wanted: Sequence[ToAsk]) -> None:
+        """The destination accepted no context that `_usable` likes."""
+        advice = f"set {self._unoffered_key} of the peer to what it offers"
+        self._alarm(UNOFFERED, f"{self._unoffered_words}; {advice}")
+        self._pause(len(wanted), self._unoffered_words, self._shop.policy.unoffered_pause)
 
     _unoffered_words = "accepts no presentation context for storage commitment"
+    _unoffered_key = "`commitment`"
 
     def _pause(self, count: int, reason: str, delay: float) -> None:
         self._shop.notices.publish(CommitmentAsked(self.peer.name, count, "put off", reason))

@@ -103,6 +103,15 @@ class Commitment(Section):
     again: Annotated[
         float, Duration(1, DAY), Doc("Wait before an object that an answer left out is asked about again.")
     ] = 300.0
+    fetch_max_bytes: Annotated[
+        int, ByteSize(64 * KIB, 512 * MIB), Doc("Largest object that is compared when it is fetched back.")
+    ] = 32 * MIB
+    fetch_rate_bytes: Annotated[
+        int, ByteSize(KIB), Doc("How much of a peer's objects is fetched back per second, on average.")
+    ] = 1 * MIB
+    outstanding: Annotated[
+        float, Duration(60), Doc("An alarm when what a peer accepted is not verified after this time.")
+    ] = 2 * DAY
     history_rows: Annotated[
         int, Whole(0, 1_000_000), Doc("Finished requests, and questions to peers, that are remembered.")
     ] = 1000

@@ -121,9 +121,20 @@ class Peer(Section):
         Choice("on-request", "always", "query", "never"),
         Doc(
             "Storage commitment: asked when a console asks; asked for every object; not offered by the peer, "
-            "objects are looked up with C-FIND instead; or not at all."
+            "every object is looked up with C-FIND instead; or not at all. With always and query the bytes "
+            "of an object stay here until it is confirmed."
         ),
     ] = "on-request"
+    compare: Annotated[
+        Literal["auto", "attributes", "object", "never"],
+        Choice("auto", "attributes", "object", "never"),
+        Doc(
+            "What has to agree before an object that the peer commits, or that is found there, is confirmed: "
+            "treatment records fetched back with C-GET, other objects by attributes in the answer to C-FIND, "
+            "as far as the peer offers it; attributes always; every object fetched back; or nothing, its SOP "
+            "Instance UID is enough."
+        ),
+    ] = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

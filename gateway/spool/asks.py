@@ -142,7 +142,7 @@ def _due(tx: Transaction, destination: str, limit: int, after: tuple[float, int]
 
 
 def forget_comparisons(tx: Transaction, destination: str) -> bool:
-    """Nobody compares what `destination` keeps any more: it is asked anew. A slice; True: there is another."""
+    """Nobody compares what `destination` keeps any more: ask it anew. A slice; True: there is another."""
     place = tx.destinations.find(destination)
     if place is None:
         return False

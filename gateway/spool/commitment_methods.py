@@ -189,7 +189,7 @@ class CommitmentMethods(Access):
             pass
 
     async def stored(self, object_number: int) -> StoredObject:
-        """Return what is known of an object. LocalError when there is none with this number."""
+        """Return what is known of an object whose bytes are here. LocalError when they are not."""
         return await self._ask(lambda db: locate(db, object_number).object)
 
     async def unconfirmed_since(self, destination: str) -> float | None:

@@ -15,6 +15,7 @@ from typing import Final
 from gateway.dicom.elements import DataSetError, DataSetLimits, Element, ElementReader
 from gateway.dicom.encoding import Encoding
 from gateway.dicom.part10 import file_meta
+from gateway.errors import PeerError
 from gateway.model import Instance
 
 EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
@@ -46,18 +47,44 @@ class Copy:
     data: bytes
 
 
-def difference(first: Copy, second: Copy, limit: int) -> str:
+class Incomparable(PeerError):
+    """Whether two data sets are the same content cannot be found out here."""
+
+
+class Rule:
+    """When two data sets are the same: here, when every value is. What a rule allows, it has to know why."""
+
+    def left_out(self, tag: int, depth: int, *, in_first: bool, in_second: bool) -> bool:
+        """Say whether an element need not be the same; `depth` 0 is the data set itself, not an item."""
+        return False
+
+    def same(self, first: Element, left: bytes, second: Element, right: bytes) -> bool:
+        """Compare two values, both with little endian words."""
+        return left == right
+
+
+EXACTLY: Final = Rule()
+
+
+def difference(first: Copy, second: Copy, limit: int, rule: Rule = EXACTLY) -> str:
     """Return why the two are not the same content, in words without patient data; "" when they are.
 
     `limit` is the largest data set that is compared, in bytes; what expands far beyond it is not.
     """
+    try:
+        return compared(first, second, limit, rule)
+    except Incomparable as error:
+        return f"a data set cannot be compared: {error}"
+
+
+def compared(first: Copy, second: Copy, limit: int, rule: Rule = EXACTLY) -> str:
+    """As `difference`, but raise Incomparable where that is all that can be said."""
     if first.instance.sop_class_uid != second.instance.sop_class_uid:
         return "the SOP class differs"
     try:
-        sides = tuple(_Side(copy, limit) for copy in (first, second))
-        return _difference(*sides)
+        return _difference(_Side(first, limit), _Side(second, limit), rule)
     except DataSetError as error:
-        return f"a data set cannot be compared: {error}"
+        raise Incomparable(str(error)) from None
 
 
 class _Side:
@@ -140,7 +167,7 @@ def _inflate(data: bytes, limit: int) -> bytes:
     return inflated
 
 
-def _difference(first: _Side, second: _Side) -> str:
+def _difference(first: _Side, second: _Side, rule: Rule) -> str:
     encapsulated = [
         side.elements[_PIXEL_DATA].undefined for side in (first, second) if _PIXEL_DATA in side.elements
     ]
@@ -149,28 +176,39 @@ def _difference(first: _Side, second: _Side) -> str:
             return "the pixel data differ"
         first.elements.pop(_PIXEL_DATA, None)
         second.elements.pop(_PIXEL_DATA, None)
-    return _compare(first, first.elements, second, second.elements, 0)
+    return _compare(first, first.elements, second, second.elements, 0, rule)
 
 
-def _compare(first: _Side, one: Elements, second: _Side, other: Elements, depth: int) -> str:
-    tags = [{tag for tag in side if tag & 0xFFFF and tag != _PADDING} for side in (one, other)]
+def _compare(first: _Side, one: Elements, second: _Side, other: Elements, depth: int, rule: Rule) -> str:
+    tags = [
+        {
+            tag
+            for tag in side
+            if tag & 0xFFFF
+            and tag != _PADDING
+            and not rule.left_out(tag, depth, in_first=tag in one, in_second=tag in other)
+        }
+        for side in (one, other)
+    ]
     if tags[0] != tags[1]:
         odd = min(tags[0] ^ tags[1])
         return f"element {_tag(odd)} is in one of them only"
     for tag in sorted(tags[0]):
-        found = _compare_element(first, one[tag], second, other[tag], depth)
+        found = _compare_element(first, one[tag], second, other[tag], depth, rule)
         if found:
             return found
     return ""
 
 
-def _compare_element(first: _Side, one: Element, second: _Side, other: Element, depth: int) -> str:
+def _compare_element(
+    first: _Side, one: Element, second: _Side, other: Element, depth: int, rule: Rule
+) -> str:
     if _is_sequence(one) or _is_sequence(other):
         items = first.reader.items(one, depth), second.reader.items(other, depth)
         if len(items[0]) != len(items[1]):
             return f"sequence {_tag(one.tag)} differs"
         for item, twin in zip(*items, strict=True):
-            found = _compare(first, item, second, twin, depth + 1)
+            found = _compare(first, item, second, twin, depth + 1, rule)
             if found:
                 return found
         return ""
@@ -178,7 +216,7 @@ def _compare_element(first: _Side, one: Element, second: _Side, other: Element, 
     width = _WIDTH.get(one.vr) or _WIDTH.get(other.vr) or 1
     left = _swapped(one.value, width) if one.encoding.big else one.value
     right = _swapped(other.value, width) if other.encoding.big else other.value
-    return "" if left == right else f"element {_tag(one.tag)} differs"
+    return "" if rule.same(one, left, other, right) else f"element {_tag(one.tag)} differs"
 
 
 def _is_sequence(element: Element) -> bool:

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from gateway.model import DeliveryState
 from gateway.spool.rows import DELIVERY, delivery_from
 from gateway.spool.schema import ACCEPTED, CONFIRMED, PLACE_DELETED, SUBJECT_OBJECT
 from gateway.spool.states import Event
@@ -14,6 +16,10 @@ from gateway.spool.transaction import Transaction
 
 SLICE = 100
 """Deliveries or objects of one transaction: an object that arrives waits for one slice at most."""
+
+
+START = (-1e18, 0)
+"""Before the first of all deliveries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,7 @@ class Slice:
     objects: int = 0
     bytes: int = 0
     history: int = 0
+    after: tuple[float, int] = START  # where the next slice goes on
 
     def __add__(self, other: Slice) -> Slice:
         return Slice(
@@ -33,26 +40,39 @@ class Slice:
             self.objects + other.objects,
             self.bytes + other.bytes,
             self.history + other.history,
+            other.after,
         )
 
 
-def release_slice(tx: Transaction, before: float) -> Slice:
-    """Release deliveries that ended before `before`, and delete the bytes that nothing needs any more."""
+def release_slice(
+    tx: Transaction, before: float, keep: Collection[str] = (), after: tuple[float, int] = START
+) -> Slice:
+    """Release deliveries that ended before `before`, and delete the bytes that nothing needs any more.
+
+    What is accepted at a destination of `keep` stays until it is confirmed, or until a person gives it up: it
+    is to be verified there, and may have to be sent again.
+    """
     rows = tx.rows(
-        f"SELECT {DELIVERY} FROM deliveries d INDEXED BY deliveries_done "  # noqa: S608
-        f"WHERE d.state IN ({ACCEPTED}, {CONFIRMED}) AND d.since < ? ORDER BY d.since LIMIT ?",
+        f"SELECT {DELIVERY}, d.since FROM deliveries d INDEXED BY deliveries_done "  # noqa: S608
+        f"WHERE d.state IN ({ACCEPTED}, {CONFIRMED}) AND d.since < ? AND (d.since, d.number) > (?, ?) "
+        "ORDER BY d.since, d.number LIMIT ?",
         before,
+        *after,
         SLICE,
     )
-    objects = size = 0
+    released = objects = size = 0
     for row in rows:
-        delivery = delivery_from(row, tx.destinations.names)
+        delivery = delivery_from(row[:-1], tx.destinations.names)
+        after = (row[-1], delivery.number)
+        if delivery.state is DeliveryState.ACCEPTED and delivery.destination in keep:
+            continue
+        released += 1
         tx.move(delivery, Event.EXPIRE)
         deleted = tx.delete_bytes_if_finished(delivery.object_number)
         if deleted is not None:
             objects += 1
             size += deleted
-    return Slice(more=len(rows) == SLICE, released=len(rows), objects=objects, bytes=size)
+    return Slice(more=len(rows) == SLICE, released=released, objects=objects, bytes=size, after=after)
 
 
 def forget_slice(tx: Transaction, before: float) -> Slice:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -292,22 +292,27 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods):
                 return total
             after = following
 
-    async def expire(self, now: float | None = None) -> ExpireReport:
+    async def expire(self, now: float | None = None, *, keep: Collection[str] = ()) -> ExpireReport:
         """Apply the retention: release what was delivered long ago, delete bytes and old history.
 
         `now` is a moment of the age clock (FORMAT.md, "Clocks"), the present one unless said otherwise.
+        `keep`: destinations at which everything is to be confirmed: what they only accepted is not released.
         """
         await self._submit(age_clock.write_down)
         now = self._age_clock() if now is None else now
         total = retention.Slice(more=True)
-        for work, before in (
-            (retention.release_slice, now - self._limits.retention_seconds),
-            (retention.forget_slice, now - self._limits.history_seconds),
-        ):
-            more = True
-            while more:
-                one = await self._submit(partial(work, before=before))
-                total, more = total + one, one.more
+        release = partial(
+            retention.release_slice, before=now - self._limits.retention_seconds, keep=frozenset(keep)
+        )
+        more = True
+        while more:
+            one = await self._submit(partial(release, after=total.after))
+            total, more = total + one, one.more
+        more = True
+        while more:
+            forget_old = partial(retention.forget_slice, before=now - self._limits.history_seconds)
+            one = await self._submit(forget_old)
+            total, more = total + one, one.more
         for forget in (history.forget_commitments, history.forget_asks, history.forget_steps):
             while await self._submit(partial(forget, now=now)):
                 pass

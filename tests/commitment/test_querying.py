@@ -12,7 +12,8 @@ import pytest
 
 from gateway.association.asking import Answer
 from gateway.association.timeouts import RequestorTimeouts
-from gateway.commitment.querying import COMMITTED, Keys, NoAnswer, judge, read_keys
+from gateway.commitment.judging import NoAnswer, Verdict, judge, matches
+from gateway.commitment.subjects import Keys, Subject, read_keys
 from gateway.dicom import messages
 from gateway.dicom.command import Command
 from gateway.dicom.data_set import (
@@ -28,7 +29,7 @@ from gateway.dicom.data_set import (
 from gateway.dicom.negotiation import AcceptorPolicy, ContextAnswer
 from gateway.model import Priority
 from gateway.notices import CommitmentAnswered, CommitmentAsked
-from gateway.spool import DataReader, Spool, SpoolLimits
+from gateway.spool import DataReader, Spool
 from gateway.spool.commitment_values import Reference
 from gateway.spool.reader import InlineReader
 from tests.support.commitment_scene import Scene, scene
@@ -80,30 +81,31 @@ def answers(*matches: bytes, status: int = 0x0000) -> list[Answer]:
 @pytest.mark.parametrize(
     ("given", "proves"),
     [
-        (answers(), 0x0112),
-        (answers(a_match()), COMMITTED),
-        (answers(a_match(sop_class="")), COMMITTED),
-        (answers(a_match(2), a_match(1)), COMMITTED),
-        (answers(a_match(2)), 0x0112),
-        (answers(a_match(uid="")), 0x0112),
-        (answers(a_match(sop_class="1.2.840.10008.5.1.4.1.1.2")), 0x0119),
-        (answers(a_match(sop_class="1.2.840.10008.5.1.4.1.1.2"), a_match()), COMMITTED),
+        (answers(), Verdict.NOT_THERE),
+        (answers(a_match()), Verdict.THERE),
+        (answers(a_match(sop_class="")), Verdict.THERE),
+        (answers(a_match(2), a_match(1)), Verdict.THERE),
+        (answers(a_match(2)), Verdict.NOT_THERE),
+        (answers(a_match(uid="")), Verdict.NOT_THERE),
+        (answers(a_match(sop_class="1.2.840.10008.5.1.4.1.1.2")), Verdict.OTHER),
+        (answers(a_match(sop_class="1.2.840.10008.5.1.4.1.1.2"), a_match()), Verdict.OTHER),
     ],
 )
-def test_a_whole_answer_is_proof(given: Sequence[Answer], proves: int) -> None:
-    assert judge(given, ONE, EXPLICIT_LITTLE) == proves
+def test_a_whole_answer_is_proof(given: Sequence[Answer], proves: Verdict) -> None:
+    subject = Subject(ONE, None, Keys("1.2.77.1", "1.2.78.1"))
+    assert judge(matches(given, EXPLICIT_LITTLE), subject, compare=False).verdict is proves
 
 
 @pytest.mark.parametrize("status", [0xA700, 0xA900, 0xC001, 0x0122, 0xFE00, 0xB001])
-@pytest.mark.parametrize("matches", [[], [a_match()]])
-def test_anything_but_a_whole_answer_proves_nothing(status: int, matches: list[bytes]) -> None:
+@pytest.mark.parametrize("found", [[], [a_match()]])
+def test_anything_but_a_whole_answer_proves_nothing(status: int, found: list[bytes]) -> None:
     with pytest.raises(NoAnswer, match=f"0x{status:04X}"):
-        judge(answers(*matches, status=status), ONE, EXPLICIT_LITTLE)
+        matches(answers(*found, status=status), EXPLICIT_LITTLE)
 
 
 def test_an_answer_that_cannot_be_read_proves_nothing() -> None:
     with pytest.raises(NoAnswer, match="cannot be read"):
-        judge(answers(b"\x08\x00"), ONE, EXPLICIT_LITTLE)
+        matches(answers(b"\x08\x00"), EXPLICIT_LITTLE)
 
 
 # --- the keys of an object ----------------------------------------------------------------------------
@@ -347,30 +349,28 @@ async def test_what_never_was_here_cannot_be_looked_up_and_is_not_guessed(tmp_pa
 
 
 async def test_an_object_whose_bytes_have_gone_is_not_guessed_either(tmp_path: Path) -> None:
-    limits = SpoolLimits(retention_seconds=1, max_wait_seconds=1e9)
     async with (
-        wired(archive(1)) as centre,
-        scene(tmp_path, centre_port=centre.port, commitment="query", limits=limits) as stage,
+        wired(archive(1), archive(1)) as centre,
+        scene(tmp_path, centre_port=centre.port, commitment="query") as stage,
     ):
         await put(stage.spool, 1)
         await accept(stage.spool)
-        stage.clock.ahead = 10
-        await stage.spool.expire()
+        await stage.states("confirmed")
+        await stage.spool.expire(1e12)
         await stage.states("released")
         assert await ask_for(stage.port, "1.2.3.1", 1) == 0
         await stage.row("reporting")
         assert stage.failures() == {ONE: 0x0110}
 
 
-async def test_only_what_consoles_ask_about_is_looked_up(tmp_path: Path) -> None:
+async def test_what_no_console_asks_about_is_looked_up_too(tmp_path: Path) -> None:
     async with (
-        wired() as centre,
+        wired(archive(1)) as centre,
         scene(tmp_path, centre_port=centre.port, commitment="query") as stage,
     ):
         await put(stage.spool, 1)
         await accept(stage.spool)
-        await asyncio.sleep(0.1)
-        assert centre.connections == 0
+        await stage.states("confirmed")
 
 
 async def test_the_bytes_are_read_off_the_event_loop(tmp_path: Path) -> None:

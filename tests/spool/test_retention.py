@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import LocalError, SpoolFailure
 from gateway.model import DeliveryState
-from gateway.spool import Accepted, Spool, SpoolLimits
+from gateway.spool import Accepted, Confirmed, Spool, SpoolLimits
 from gateway.spool.retention import SLICE
 from gateway.spool.values import DAY
 from tests.support.spooling import (
@@ -132,3 +132,31 @@ async def test_a_file_that_cannot_be_removed_is_removed_at_the_next_start(
     assert len(object_files(directory)) == 1
     assert open_spool().recovery.leftovers >= 1
     assert object_files(directory) == []
+
+
+async def test_what_is_to_be_verified_stays_until_it_is_confirmed(spool: Spool) -> None:
+    for number in range(1, 2 * SLICE + 3):
+        await store(spool, content(number, SMALL), number, to=("oncology",))
+    await store(spool, content(0, SMALL), 9999, to=("archive",))
+    await deliver(spool)
+    await deliver(spool, "archive")
+    later = NOW + 100 * DAY
+    report = await spool.expire(later, keep=("oncology",))
+    assert (report.released, report.objects) == (1, 1)  # the one at the archive, behind all that is kept
+    last = 2 * SLICE + 2
+    await spool.settle([Confirmed(last, "committed")])
+    report = await spool.expire(later, keep=("oncology",))
+    assert (report.released, report.objects) == (1, 1)
+    assert (await spool.show(last)).delivery.state is DeliveryState.RELEASED
+    report = await spool.expire(later)  # verification was switched off
+    assert report.released == 2 * SLICE + 1
+
+
+async def test_the_retention_counts_from_the_acceptance(open_spool: OpenSpool) -> None:
+    now = NOW
+    spool = open_spool(wall_clock=lambda: now)
+    await store(spool, content(1, SMALL))
+    now += 30 * DAY  # a month in the queue
+    await deliver(spool)
+    assert (await spool.expire(now + 7 * DAY)).released == 0
+    assert (await spool.expire(now + 7 * DAY + 1)).released == 1
