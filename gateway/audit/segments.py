@@ -34,6 +34,8 @@ class Segments:
     def open(self) -> None:
         """Find the end of the chain. Files that make no sense are left alone, and the chain goes on after."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Each time: whoever made the folder may have ended before it was durable.
+        _sync_names(self.folder.parent)
         self._find_end()
         self._end_known = True
 
@@ -147,11 +149,7 @@ class Segments:
             if os.write(fd, line) != len(line):
                 raise OSError("the first line did not fit")  # noqa: TRY301 - undone below like any other
             os.fsync(fd)
-            folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            _sync_names(self.folder)
         except OSError:
             os.close(fd)
             raise
@@ -165,6 +163,15 @@ class Segments:
         except OSError as error:
             _log.warning("an unfinished entry stays in a file of the audit trail: %s", error.strerror)
         self.close()
+
+
+def _sync_names(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def number_of(path: Path) -> int:

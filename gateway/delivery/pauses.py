@@ -48,6 +48,16 @@ class Pauses:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self._path)
+        _sync_names(self._path.parent)
+
+
+def _sync_names(folder: Path) -> None:
+    """Make the new name durable: without it a power cut may bring the old file back."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _names(value: object) -> list[str]:
