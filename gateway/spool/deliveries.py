@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from gateway.errors import LocalError
 from gateway.model import Delivery, DeliveryState, Priority
-from gateway.spool import states
+from gateway.spool import damage, states
 from gateway.spool.rows import DELIVERY, DELIVERY_WIDTH, OBJECT, Row, delivery_from, object_from
-from gateway.spool.schema import PLACE_FILE, PLACE_INLINE, QUEUED, SENDING
+from gateway.spool.schema import PLACE_DAMAGED, PLACE_FILE, PLACE_INLINE, QUEUED, SENDING
 from gateway.spool.states import Event
 from gateway.spool.transaction import Transaction
 from gateway.spool.values import (
     CAUSE_CHECKING,
+    CAUSE_DAMAGED,
     CAUSE_OPERATOR,
     Accepted,
     Confirmed,
@@ -153,6 +154,7 @@ def _settle_one(tx: Transaction, delivery: Delivery, outcome: Settlement) -> Non
             )
             if counts:
                 tx.tell(delivery.object_number, "put-back", reason, number, answer=answer)
+            damage.hold_if_lost(tx, delivery.object_number)
         case Hold(reason=reason, cause=cause, answer=answer):
             tx.move(delivery, Event.REJECT, reason=reason, cause=cause, attempts=delivery.attempts + 1)
             tx.tell(
@@ -162,6 +164,8 @@ def _settle_one(tx: Transaction, delivery: Delivery, outcome: Settlement) -> Non
                 number,
                 answer=dataclasses.replace(answer, cause=cause),
             )
+            if cause == CAUSE_DAMAGED:
+                damage.mark_damaged(tx, delivery.object_number)
         case Confirmed(how=how):
             tx.move(delivery, Event.CONFIRM)
             tx.tell(delivery.object_number, "confirmed", how, number)
@@ -181,6 +185,10 @@ def _let_go(tx: Transaction, number: int, event: Event, what: str, who: str) -> 
     delivery = tx.delivery(number)
     states.after(delivery.state, event)
     place = tx.rows("SELECT place FROM objects WHERE number = ?", delivery.object_number)[0][0]
+    if place == PLACE_DAMAGED:
+        raise LocalError(
+            f"the bytes of object {delivery.object_number} are not those that were received: never sent"
+        )
     if place not in (PLACE_INLINE, PLACE_FILE):
         raise LocalError(f"the bytes of object {delivery.object_number} are not here any more")
     tx.move(delivery, event)

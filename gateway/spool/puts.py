@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from gateway.model import Delivery, DeliveryState, Instance, Origin, Priority
 from gateway.spool import states
 from gateway.spool.rows import Row
-from gateway.spool.schema import PLACE_FILE, PLACE_INLINE, QUEUED
+from gateway.spool.schema import PLACE_DAMAGED, PLACE_FILE, PLACE_INLINE, QUEUED
 from gateway.spool.states import Event
 from gateway.spool.transaction import Transaction
 from gateway.spool.values import CAUSE_CHECKING, CAUSE_CONFLICT, Outcome, Stored
@@ -132,6 +132,8 @@ def _put_twin(tx: Transaction, arrival: Arrival, twin: _Known) -> Stored:
         wanting += [one.destination for one in lost if one.destination not in wanting]
         stored = _insert(tx, arrival, "new", tuple(wanting))
         tx.move_all(lost, Event.DISCARD, f"received again as object {stored.number}")
+        if twin.place == PLACE_DAMAGED:
+            tx.delete_bytes_if_finished(twin.number)
         return stored
     if wanting:
         _add_deliveries(tx, twin.number, arrival.priority, twin.size, wanting, arrival.origin.calling_ae)

@@ -12,6 +12,7 @@ from time import monotonic
 
 from gateway.errors import SpoolFailure
 from gateway.notices import Alarm
+from gateway.spool import start_checks
 from gateway.spool.age_clock import AgeClock, last_reading
 from gateway.spool.damage import hold_if_lost, mark_missing
 from gateway.spool.files import Files
@@ -112,6 +113,7 @@ def recover(
     db: sqlite3.Connection | None = None
     try:
         created = JOURNAL not in files.list_names(directory)
+        start_checks.check(directory, JOURNAL, store, files)
         db = open_journal(files, directory)
         create_or_migrate(db)
         now = wall_clock()
@@ -136,6 +138,8 @@ def recover(
             db.close()
         if isinstance(error, SpoolFailure):
             raise
+        if isinstance(error, sqlite3.Error) and (damage := start_checks.lost(error)) is not None:
+            raise damage from error
         words = error.strerror if isinstance(error, OSError) else str(error)
         raise SpoolFailure(f"the spool cannot be opened: {words}") from error
     report = RecoveryReport(

@@ -20,6 +20,7 @@ from gateway.spool.export import export
 from gateway.spool.files import Files
 from gateway.spool.intake import Incoming, Intake
 from gateway.spool.journal import Batch, Journal, Request
+from gateway.spool.locking import take_lock
 from gateway.spool.loop_side import LoopSide
 from gateway.spool.object_file import Pending, Shop
 from gateway.spool.quota import Ledger
@@ -41,7 +42,6 @@ from gateway.spool.values import (
 )
 from gateway.spool.workers import Workers
 
-_LOCK = "lock"
 _HELD_SLICE = 200
 _HASH_THREADS = 2  # hashing needs a core each, and small boards have few
 
@@ -71,7 +71,7 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods):
         """
         limits = limits or SpoolLimits()
         files = files or Files()
-        lock = _take_lock(directory, files)
+        lock = take_lock(directory, files)
         try:
             store = Store(directory / OBJECTS, files)
             recovered = recover(directory, files, store, limits, wall_clock, steady_clock)
@@ -205,10 +205,13 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods):
         """Open the bytes of an object. Blocking, for any thread; SpoolFailure when they are not there."""
         return self._open(object_number)
 
-    async def next_due(self, destination: str) -> float | None:
-        """When the next queued delivery may go (wall clock; 0.0: now); None when nothing is queued."""
+    async def next_due(self, destination: str, *, max_priority: Priority = Priority.BULK) -> float | None:
+        """When the next queued delivery may go (wall clock; 0.0: now); None when nothing is queued.
+
+        `max_priority` leaves out what is less urgent than it.
+        """
         now, longest = self._wall_clock(), self._limits.max_wait_seconds
-        return await self._ask(lambda db: queries.next_due(db, destination, now, longest))
+        return await self._ask(lambda db: queries.next_due(db, destination, now, longest, max_priority))
 
     def on_work(self, callback: Callable[[str], None]) -> Callable[[], None]:
         """Call `callback(destination)` on the event loop when something became queued for it.
@@ -358,17 +361,3 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods):
     def release_readers(self) -> None:
         """For the journal thread."""
         self._reader.release()
-
-
-def _take_lock(directory: Path, files: Files) -> int:
-    try:
-        try:
-            files.make_directory(directory)
-            files.sync_directory(directory.parent)
-        except FileExistsError:
-            pass
-        return files.lock(directory / _LOCK)
-    except BlockingIOError:
-        raise SpoolFailure(f"another process has the spool {directory} open") from None
-    except OSError as error:
-        raise SpoolFailure(f"the spool directory {directory} cannot be used: {error.strerror}") from error
