@@ -69,7 +69,7 @@ class Space:
         """How many choices there are, those of noise apart."""
         names = 2 ** len(self.numbers) if self.names is None else len(self.names)
         versions = math.prod(len(self.files[inode].versions[sector]) + 1 for inode, sector in self.sectors)
-        sizes = math.prod(len(file.sizes) + 1 for file in self.files.values())
+        sizes = math.prod((len(file.sizes) + 1) * (file.cuts + 1) for file in self.files.values())
         return names * versions * sizes * len(self.kinds_of_stale)
 
     # one choice
@@ -80,18 +80,23 @@ class Space:
         sectors: dict[tuple[int, int], int],
         sizes: dict[int, int],
         stale: int | None = None,
+        cuts: dict[int, int] | None = None,
     ) -> Choice:
+        """`cuts` None: as many as the size that was chosen goes with."""
         chosen: dict[int, dict[int, int]] = {}
         for (inode, sector), version in sectors.items():
             if version:
                 chosen.setdefault(inode, {})[sector] = version
+        if cuts is None:
+            cuts = {inode: self.files[inode].sizes[size - 1][1] for inode, size in sizes.items() if size}
         sizes = {inode: size for inode, size in sizes.items() if size}
         for inode, file in self._noise.items():
             chosen[inode] = {
                 sector: self._dice.randint(0, len(some)) for sector, some in file.versions.items()
             }
             sizes[inode] = self._dice.randint(0, len(file.sizes))
-        return Choice(names, chosen, sizes, stale)
+            cuts[inode] = self._dice.randint(0, file.cuts)
+        return Choice(names, chosen, sizes, cuts, stale, self._policy is Policy.ORDERED)
 
     def _newest(self, one: tuple[int, int]) -> int:
         return len(self.files[one[0]].versions[one[1]])
@@ -122,9 +127,12 @@ class Space:
         inodes = list(self.files)
         versions = itertools.product(*(range(self._newest(one) + 1) for one in self.sectors))
         sizes = itertools.product(*(range(len(self.files[inode].sizes) + 1) for inode in inodes))
-        for some, which, long, stale in itertools.product(names, versions, sizes, self.kinds_of_stale):
+        cuts = itertools.product(*(range(self.files[inode].cuts + 1) for inode in inodes))
+        whole = itertools.product(names, versions, sizes, cuts, self.kinds_of_stale)
+        for some, which, long, cut, stale in whole:
             sectors = dict(zip(self.sectors, which, strict=True))
-            yield self._choice(some, sectors, dict(zip(inodes, long, strict=True)), stale)
+            long_ones, cut_ones = dict(zip(inodes, long, strict=True)), dict(zip(inodes, cut, strict=True))
+            yield self._choice(some, sectors, long_ones, stale, cut_ones)
 
     def corners(self) -> list[Callable[[], Choice]]:
         """Return what a person would try: nothing, everything, torn at each sector, each one missing.
@@ -159,6 +167,8 @@ class Space:
                 made.append(partial(self._torn, place, stale))
             for version in range(newest[one]):
                 made.append(partial(self._differing, one, version))
+                if self.files[one[0]].cuts:
+                    made.append(partial(self._differing, one, version, cuts={}))
         return made
 
     def _newest_of(self, sectors: list[tuple[int, int]]) -> dict[tuple[int, int], int]:
@@ -169,10 +179,11 @@ class Space:
         grown = {inode: len(file.sizes) for inode, file in self.files.items()}
         return self._choice(self._all_names(), self._newest_of(self.sectors[:place]), grown, stale)
 
-    def _differing(self, one: tuple[int, int], version: int) -> Choice:
+    def _differing(self, one: tuple[int, int], version: int, cuts: dict[int, int] | None = None) -> Choice:
         """Everything is there but one sector, which is as it was before."""
         grown = {inode: len(file.sizes) for inode, file in self.files.items()}
-        return self._choice(self._all_names(), {**self._newest_of(self.sectors), one: version}, grown)
+        sectors = {**self._newest_of(self.sectors), one: version}
+        return self._choice(self._all_names(), sectors, grown, cuts=None if cuts is None else dict(cuts))
 
     def by_chance(self) -> Choice:
         """Return one choice drawn by chance: few sectors missing, few there, in order, or half and half."""
@@ -188,11 +199,14 @@ class Space:
                     newest = len(file.versions[sector])
                     sectors[inode, sector] = newest if dice.random() < 0.7 else dice.randint(1, newest)
             sizes[inode] = len(file.sizes) if dice.random() < 0.6 else dice.randint(0, len(file.sizes))
-        return self._choice(self._some_names(), sectors, sizes, dice.choice(self.kinds_of_stale))
+        cuts = {inode: dice.randint(0, file.cuts) for inode, file in self.files.items()}
+        if dice.random() < 0.5:
+            cuts = {inode: file.cuts for inode, file in self.files.items()}
+        return self._choice(self._some_names(), sectors, sizes, dice.choice(self.kinds_of_stale), cuts)
 
 
 def _can_be_stale(file: File) -> bool:
-    longest = max([file.durable.size, *file.sizes])
+    longest = max([file.durable.size, *(size for size, _ in file.sizes)])
     return any(file.durable.size <= sector * SECTOR < longest for sector in file.versions)
 
 

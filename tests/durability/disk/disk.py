@@ -3,8 +3,8 @@
 Weaker than any filesystem one would use, on purpose. Until a file was synced, each of its sectors (512 bytes)
 may be in any state it has had since, in any order, and its size may be any it has had; what it has grown by
 without being written may be zeros or old bytes. Until a directory was synced, each change of its names may
-have reached the disk or not, whatever was synced of the files. A rename is atomic. What was synced never
-changes. Two policies choose from this: see crash.py.
+have reached the disk or not, whatever was synced of the files. A rename is atomic, and so is cutting a file
+short. What was synced never changes. Two policies choose from this: see crash.py.
 
 Pure: no file is touched, no time passes. One thread at a time.
 """
@@ -43,7 +43,9 @@ class Choice:
     names: frozenset[int] = frozenset()  # numbers of changes
     sectors: Mapping[int, Mapping[int, int]] = field(default_factory=dict)  # inode -> sector -> version
     sizes: Mapping[int, int] = field(default_factory=dict)  # inode -> which of its sizes
+    cuts: Mapping[int, int] = field(default_factory=dict)  # inode -> how many of the times it was cut short
     stale: int | None = None
+    ordered: bool = False  # what was written after a file was cut short is not there without that
 
 
 class Disk:
@@ -204,8 +206,13 @@ class Disk:
                     node.mode, {}, dict(node.durable), dict(node.stamps) if self.changes else {}
                 )
             else:
-                sectors = dict(choice.sectors.get(inode, {}))
-                left = node.survivor(sectors, choice.sizes.get(inode, 0), choice.stale)
+                left = node.survivor(
+                    choice.sectors.get(inode, {}),
+                    choice.sizes.get(inode, 0),
+                    choice.cuts.get(inode, 0),
+                    choice.stale,
+                    ordered=choice.ordered,
+                )
                 after.nodes[inode] = File(node.mode, left.copy(), left)
         for change in self.changes:
             if change.number in choice.names:
@@ -233,6 +240,7 @@ class Disk:
                     node.durable.copy(),
                     {sector: list(versions) for sector, versions in node.versions.items()},
                     list(node.sizes),
+                    node.cuts,
                     set(node.dirty),
                     dict(node.stale),
                 )

@@ -269,6 +269,30 @@ def test_a_sync_after_a_failed_one_covers_only_what_was_written_since() -> None:
     assert tree(disk.crash(Choice()))["a"] == b"x" * 4096 + b"y" * 4096
 
 
+def test_a_file_is_cut_short_as_a_whole_or_not_at_all() -> None:
+    disk = after(
+        [
+            ops.Make(ROOT, "a", 2, False, 0o600),
+            ops.SyncDirectory(ROOT),
+            ops.Write(2, 0, b"old!" * 256),
+            ops.Sync(2),
+            ops.Truncate(2, 0),
+        ]
+    )
+    for policy in Policy:
+        found = {tree(disk.crash(choice))["a"] for choice in choices(disk, random.Random(0), policy)[1]}
+        assert found == {b"", b"old!" * 256}
+    disk.apply(ops.Write(2, 0, b"new!" * 256))
+    old, new, gone = b"old!" * 128, b"new!" * 128, bytes(512)
+    found = {
+        tree(disk.crash(choice))["a"] for choice in Space(disk, Policy.ORDERED, random.Random(0)).every()
+    }
+    assert found == {b"", old + old, new + new, gone + new, new + gone, gone + gone}
+    # Where the order is not kept, new bytes may be in old blocks although the file was not cut.
+    found = {tree(disk.crash(choice))["a"] for choice in Space(disk, Policy.WEAK, random.Random(0)).every()}
+    assert {old + new, new + old, new + gone} <= found
+
+
 def test_stale_bytes_are_what_the_file_had_there_before() -> None:
     disk = after(
         [

@@ -1,0 +1,119 @@
+"""Every prefix of a history times the states a power cut may leave there, each recovered by the real spool.
+
+The states after an operation are those of the model (disk/crash.py): all of them where they are few, corners
+and chance where they are many. A state that was seen before is not recovered again, its answer is remembered;
+what was promised up to this point is compared with the answer each time.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests.durability.campaign import ACKNOWLEDGED, LOST, Failure, Tally
+from tests.durability.crash_points.check import broken_promises
+from tests.durability.crash_points.facts import Facts
+from tests.durability.crash_points.observe import Broken, Found, Site
+from tests.durability.crash_points.recording import Recording, record
+from tests.durability.disk import ops
+from tests.durability.disk.crash import Policy, choices
+from tests.durability.disk.disk import Disk
+from tests.durability.disk.materialize import fingerprint
+
+POINTS = "crash points"
+WHOLE = "of them exhaustively"
+STATES = "states explored"
+RECOVERIES = "recoveries"
+PER_POINT = 60
+_SEEN_MAX = 20_000
+"""Answers that are remembered."""
+
+
+@dataclass(slots=True)
+class Explorer:
+    """Goes through recordings. `policy` says how weak the disk is, `per_point` how many states at a point."""
+
+    site: Site
+    policy: Policy = Policy.WEAK
+    per_point: int = PER_POINT
+    seed: int = 0
+    tally: Tally = field(default_factory=Tally)
+    _seen: dict[bytes, Found | Broken] = field(default_factory=dict)
+
+    def explore(self, recording: Recording, every: int = 1) -> Tally:
+        """Try each point (each `every`th) of a history; return what was counted. Raises Failure at a loss."""
+        tally = Tally()
+        for word in (POINTS, WHOLE, STATES, RECOVERIES, ACKNOWLEDGED, LOST):
+            tally.add(word, 0)
+        dice = random.Random(f"{self.seed} {recording.name}")
+        self._seen.clear()
+        facts = Facts()
+        try:
+            for step, (disk, facts) in enumerate(self._points(recording)):
+                if step % every == 0:
+                    self._point(recording, step, disk, facts, dice, tally)
+        finally:
+            tally.add(ACKNOWLEDGED, len(facts.objects))
+            self.tally += tally
+        return tally
+
+    def _points(self, recording: Recording) -> Iterator[tuple[Disk, Facts]]:
+        """Yield the disk as it is after each operation that changes something, from the mark `begin` on."""
+        disk, facts = Disk(), Facts()
+        for op in recording.log:
+            disk.apply(op)
+            if isinstance(op, ops.Mark):
+                facts.hear(op.text)
+            if facts.begun:
+                yield disk, facts
+
+    def _point(
+        self, recording: Recording, step: int, disk: Disk, facts: Facts, dice: random.Random, tally: Tally
+    ) -> None:
+        noise = {inode for path, inode in disk.walk() if path.endswith("-shm")}
+        whole, chosen = choices(disk, dice, self.policy, self.per_point, noise)
+        tally.add(POINTS)
+        tally.add(WHOLE, int(whole))
+        for choice in chosen:
+            after = disk.crash(choice)
+            tally.add(STATES)
+            found = self._found(after, recording.under, tally)
+            wrong = [(True, str(found))] if isinstance(found, Broken) else list(broken_promises(facts, found))
+            if wrong:
+                tally.add(LOST, max(1, sum(lost for lost, _ in wrong)))
+                raise Failure(
+                    "; ".join(words for _, words in wrong[:3]),
+                    seed=self.seed,
+                    history=recording.name,
+                    step=f"{step}, {choice}" if len(str(choice)) < 500 else step,
+                )
+
+    def _found(self, after: Disk, under: str, tally: Tally) -> Found | Broken:
+        print_of = fingerprint(after, under)
+        known = self._seen.get(print_of)
+        if known is not None:
+            return known
+        tally.add(RECOVERIES)
+        found: Found | Broken
+        try:
+            found = self.site.observe(after, under)
+        except Broken as broken:
+            found = broken
+        if len(self._seen) < _SEEN_MAX:
+            self._seen[print_of] = found
+        return found
+
+
+def explore(
+    history: str | Recording,
+    *,
+    policy: Policy = Policy.WEAK,
+    per_point: int = PER_POINT,
+    every: int = 1,
+    seed: int = 0,
+) -> Tally:
+    """Record a history (given by name) and go through it. Raises Failure at a loss."""
+    recording = history if isinstance(history, Recording) else record([history])[history]
+    with Site() as site:
+        return Explorer(site, policy, per_point, seed).explore(recording, every)
