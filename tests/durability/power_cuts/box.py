@@ -1,0 +1,161 @@
+"""One box whose power is cut again and again: a real gateway on a disk that forgets, consoles, a centre.
+
+with Box(tmp_path, centre.port, seed=3) as box:
+    for _ in range(50):
+        box.live_and_cut()
+    box.drain()
+    box.ledger.check(centre.stored(), ...)
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from pathlib import Path
+from typing import Self
+
+from tests.durability.campaign import Failure, Tally
+from tests.durability.disk.crash import Policy
+from tests.durability.fuse.mount import Mounted
+from tests.durability.power_cuts.ledger import Ledger, things
+from tests.durability.power_cuts.senders import Sender, StorescuSender, WireSender
+from tests.support import machine
+from tests.support.gateway_process import GatewayProcess, peer
+from tests.support.processes import ProgramFailed
+
+_LONGEST_LIFE = 0.4  # seconds between readiness and a cut that comes by the clock
+_CALLS = 400  # a cut that comes at a call of the filesystem: at most so many after readiness
+_SYNCS = 40
+_PATIENCE = 10.0  # seconds for a call that does not come, because the gateway has nothing to do
+_QUICK = {"delivery": {"link_backoff": {"base": 0.05, "ceiling": 0.1}}}
+_PLENTY = 1_000_000  # objects per console: their numbers never meet
+
+
+class Box:
+    """The disk, the gateway on it, the consoles that send to it, and what they were told."""
+
+    def __init__(self, folder: Path, centre: int, *, seed: int, storescu: bool = True) -> None:
+        """`centre`: a port on this machine. Without `storescu` there is our own console alone."""
+        self.seed = seed
+        self.tally = Tally()
+        self.ledger = Ledger()
+        self.disk = Mounted(folder, seed=seed)
+        self._dice = random.Random(seed)
+        self.gateway = GatewayProcess(
+            folder / "gateway",
+            peers=[peer("centre", "CENTRE", centre)],
+            state_dir=self.disk.path / "lib" / "gateway",
+            sections=_QUICK,
+        )
+        first = seed * 10 * _PLENTY
+        self._senders: list[Sender] = [WireSender(self.gateway.port, things(first), self.ledger)]
+        if storescu and machine.find("storescu"):
+            offers = things(first + _PLENTY)
+            self._senders.append(StorescuSender(self.gateway.port, offers, self.ledger, folder / "files"))
+
+    def __enter__(self) -> Self:
+        self.disk.start()
+        try:
+            self.gateway.launch()
+        except BaseException:
+            self.disk.stop()
+            raise
+        for sender in self._senders:
+            sender.start()
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            for sender in self._senders:
+                sender.stop()
+        finally:
+            if self.gateway.program is not None:
+                self.gateway.kill()
+            self.disk.stop()
+        if kind is None:
+            self.check_complaints()
+
+    def check_complaints(self) -> None:
+        """Failure when a console got anything but success."""
+        complaints = [words for sender in self._senders for words in sender.complaints]
+        if complaints:
+            raise Failure("; ".join(complaints), seed=self.seed, history="power cuts")
+
+    # one life
+
+    def live_and_cut(self) -> None:
+        """Let it work until some moment, cut the power there, and start it again."""
+        self._wait_for_the_moment()
+        self.cut()
+        self.gateway.launch()
+
+    def _wait_for_the_moment(self) -> None:
+        kind = self._dice.choice(("clock", "call", "before a sync", "after a sync"))
+        if kind == "clock":
+            threading.Event().wait(self._dice.uniform(0, _LONGEST_LIFE))
+        elif kind == "call":
+            self.disk.freeze_at(nth=self._dice.randint(1, _CALLS))
+            self.disk.wait_frozen(_PATIENCE)
+        else:
+            call = self._dice.choice(("fsync", "fsync", "fsync", "fsyncdir"))
+            nth = self._dice.randint(1, 5 if call == "fsyncdir" else _SYNCS)
+            self.disk.freeze_at(call, nth=nth, after=kind == "after a sync")
+            self.disk.wait_frozen(_PATIENCE if call == "fsync" else 1.0)
+
+    def cut(self) -> None:
+        """Cut the power, with what survives drawn by chance; the disk is there again, the gateway is not."""
+        assert self.gateway.program is not None
+        policy = self._dice.choice((Policy.WEAK, Policy.WEAK, Policy.ORDERED, None))
+        done = self.disk.cut(self.gateway.pid, policy=policy)
+        self.gateway.kill()
+        self.disk.power_on()
+        self.tally.add("power cuts")
+        self.tally.add("sectors that were not synced", done.sectors_pending)
+        self.tally.add("of these lost", done.sectors_pending - done.sectors_survived)
+
+    def cut_during_start(self) -> bool:
+        """Cut it now, and again at some call of the start that follows; whether that start was cut, too.
+
+        Leaves it down.
+        """
+        if self.gateway.program is not None:
+            self.cut()
+        self.disk.freeze_at(nth=self._dice.randint(1, 60 if self._dice.random() < 0.8 else 1500))
+        ready = threading.Event()
+        starting = threading.Thread(target=self._try_to_launch, args=(ready,), daemon=True)
+        starting.start()
+        frozen = False
+        while not (frozen or ready.is_set()):
+            frozen = self.disk.wait_frozen(0.05)
+        if not frozen:
+            starting.join()
+            return False
+        self.cut()
+        starting.join(30)
+        return True
+
+    def _try_to_launch(self, ready: threading.Event) -> None:
+        try:
+            self.gateway.launch()
+        except ProgramFailed:
+            return  # it was cut
+        ready.set()
+
+    # the end
+
+    def drain(self) -> None:
+        """No more is sent; a gateway that is left in peace delivers everything, and nothing is held."""
+        for sender in self._senders:
+            sender.stop()
+        self.check_complaints()
+        if self.gateway.program is not None:
+            self.gateway.kill()
+        with self.gateway as gateway:
+            gateway.wait("the queue is empty", self._is_empty, timeout=90)
+            held = gateway.deliveries(state="held")
+            attention = gateway.status()["attention"]
+        if held or attention:
+            raise Failure(f"held: {held}, attention: {attention}", seed=self.seed, history="power cuts")
+
+    def _is_empty(self) -> bool:
+        return all(not amount["count"] for amount in self.gateway.destination()["waiting"].values())
