@@ -101,6 +101,10 @@ class Files:
         """Make the contents and the size durable. Never to be called again after it failed."""
         os.fdatasync(descriptor)
 
+    def forget_cached(self, descriptor: int) -> None:
+        """Let the next reads come from the disk, as far as what is in memory was written already."""
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
     def size(self, descriptor: int) -> int:
         """Bytes in the file."""
         return os.fstat(descriptor).st_size

@@ -13,6 +13,7 @@ from gateway.errors import NoRoom, SpoolFailure
 from gateway.model import Delivery, DeliveryState, Instance, Origin, Priority
 from gateway.notices import Notices
 from gateway.spool import age_clock, deliveries, history, queries, retention
+from gateway.spool.advice import in_words
 from gateway.spool.browse_methods import BrowseMethods
 from gateway.spool.commitment_methods import CommitmentMethods
 from gateway.spool.comparer import Comparer
@@ -27,6 +28,7 @@ from gateway.spool.quota import Ledger
 from gateway.spool.reader import FileReader, InlineReader, Reader, open_object
 from gateway.spool.record_methods import RecordMethods
 from gateway.spool.recovery import JOURNAL, OBJECTS, Recovered, recover
+from gateway.spool.scrub_methods import ScrubMethods
 from gateway.spool.step_methods import StepMethods
 from gateway.spool.store import Store
 from gateway.spool.values import (
@@ -46,7 +48,7 @@ _HELD_SLICE = 200
 _HASH_THREADS = 2  # hashing needs a core each, and small boards have few
 
 
-class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods):
+class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods, ScrubMethods):
     """Objects, and their deliveries, that survive everything but the loss of the disk.
 
     All methods belong to the event loop thread, `open_data` excepted. None of them waits for the disk on
@@ -80,7 +82,7 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods):
             except OSError as error:
                 recovered.db.close()
                 raise SpoolFailure(
-                    f"the filesystem of the spool does not answer: {error.strerror}"
+                    f"the filesystem of the spool does not answer: {in_words(error)}"
                 ) from error
         except SpoolFailure:
             files.close(lock)
@@ -153,9 +155,9 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods):
         self._journal.close()
         self._read_workers.close()
         self._reader.release()
-        with contextlib.suppress(OSError):  # spares that stay are leftovers
-            self._store.close()
-        self._files.close(self._lock)
+        self._store.close()
+        with contextlib.suppress(OSError):  # the lock is gone with the descriptor all the same
+            self._files.close(self._lock)
 
     async def wait_failed(self) -> None:
         """Wait until the journal cannot be trusted any more, then raise SpoolFailure.
@@ -182,11 +184,12 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods):
         *,
         max_bytes: int | None = None,
         max_priority: Priority | None = None,
+        leave_out: Collection[int] = (),
     ) -> list[Job]:
         """Take up to `limit` due deliveries, records first, then oldest first: they are `sending` now.
 
         `max_bytes` bounds their sizes together (one job is always given), `max_priority` leaves out what
-        is less urgent than it.
+        is less urgent than it, `leave_out` names deliveries that are not to be taken (a thousand at most).
         """
         work = partial(
             deliveries.claim,
@@ -194,6 +197,7 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods):
             limit=limit,
             max_bytes=max_bytes,
             max_priority=max_priority,
+            leave_out=leave_out,
         )
         return await self._submit(work, durable=False)
 
