@@ -60,11 +60,14 @@ class Explorer:
 
     def _points(self, recording: Recording) -> Iterator[tuple[Disk, Facts]]:
         """Yield the disk as it is after each operation that changes something, from the mark `begin` on."""
-        disk, facts = Disk(), Facts()
+        disk, facts = recording.disk(), Facts()
         for op in recording.log:
             disk.apply(op)
             if isinstance(op, ops.Mark):
+                begun = facts.begun
                 facts.hear(op.text)
+                if facts.settled and not begun:
+                    disk.settle()
             if facts.begun:
                 yield disk, facts
 

@@ -30,6 +30,7 @@ class Facts:
     """What was said. `hear` takes one mark after the other."""
 
     begun: bool = False
+    settled: bool = False  # what was done before `begin` counts as durable
     ended: bool = False
     offered: set[tuple[str, str]] = field(
         default_factory=set
@@ -44,7 +45,7 @@ class Facts:
         said: dict[str, Any] = json.loads(text)
         match said.pop("say"):
             case "begin":
-                self.begun = True
+                self.begun, self.settled = True, said.get("settled", False)
             case "end":
                 self.ended = True
             case "offer":

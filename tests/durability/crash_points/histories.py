@@ -1,6 +1,7 @@
 """What the spool is put through: short histories, each about one thing, run by the real code on a real mount.
 
 A history prepares the spool, says `begin`, and does what it is about. Power cuts are tried after `begin`.
+Most have one act; those about a process that is killed have more, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from gateway.model import DeliveryState, Priority
 from gateway.spool import Accepted, Confirmed, Hold, PutBack, journal
-from tests.durability.crash_points.room import FILE, INLINE, Room
+from tests.durability.crash_points.room import FILE, INLINE, DyingFiles, Room
 from tests.spool.test_migration import write_version_1
 from tests.support.committing import a_reference, a_request, a_step
 from tests.support.spooling import IMPLICIT, LARGE, a_receipt, an_instance, an_origin
@@ -22,13 +23,16 @@ DAY = 86400.0
 BOTH = ("oncology", "archive")
 
 
+Act = Callable[[Room], Awaitable[None]]
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """Something that is done to a spool. `what` says it in a few words."""
 
     name: str
     what: str
-    run: Callable[[Room], Awaitable[None]]
+    acts: tuple[Act, ...]
 
 
 async def _prepared(room: Room) -> None:
@@ -43,39 +47,40 @@ async def _prepared(room: Room) -> None:
 async def first_start(room: Room) -> None:
     room.begin()
     room.open()
-    await room.put(1)
+    await room.put(1, FILE)
+    await room.put(2)
     await room.close()
 
 
 async def small(room: Room) -> None:
     await _prepared(room)
-    room.begin()
+    room.begin(settled=True)
     await room.put(3)
     await room.put(4, to=BOTH)
 
 
 async def file(room: Room) -> None:
     await _prepared(room)
-    room.begin()
+    room.begin(settled=True)
     await room.put(3, FILE)
     await room.put(4, FILE, priority=Priority.IMAGE)
 
 
 async def large_file(room: Room) -> None:
     await _prepared(room)
-    room.begin()
+    room.begin(settled=True)
     await room.put(3, LARGE)
 
 
 async def many_at_once(room: Room) -> None:
     await _prepared(room)
-    room.begin()
+    room.begin(settled=True)
     await asyncio.gather(*(room.put(number, FILE if number % 3 == 0 else INLINE) for number in range(3, 15)))
 
 
 async def abandoned(room: Room) -> None:
     await _prepared(room)
-    room.begin()
+    room.begin(settled=True)
     incoming = room.spool.receive(an_instance(9), an_origin(), Priority.IMAGE, ("oncology",))
     incoming.write(bytes(FILE))
     incoming.abandon()
@@ -84,7 +89,7 @@ async def abandoned(room: Room) -> None:
 
 async def same_again(room: Room) -> None:
     await _prepared(room)
-    room.begin()
+    room.begin(settled=True)
     await room.put(1)  # a duplicate
     await room.put(2, FILE, to=BOTH)  # one that adds a destination
     await room.put(1, seed=77)  # a conflict
@@ -96,7 +101,7 @@ async def deliver(room: Room) -> None:
     await _prepared(room)
     await room.put(3)
     await room.put(4, FILE)
-    room.begin()
+    room.begin(settled=True)
     first, second, third, fourth = await room.spool.claim("oncology", 4)
     await room.settle(
         (first, Accepted(first.delivery.number, a_receipt(first))),
@@ -110,7 +115,7 @@ async def deliver(room: Room) -> None:
 async def decide(room: Room) -> None:
     await _prepared(room)
     await room.put(3, FILE)
-    room.begin()
+    room.begin(settled=True)
     rows = {row.object.number: row for row in await room.spool.list_deliveries()}
     one, two, three = sorted(rows)
     room.may_become(one, "oncology", S.HELD)
@@ -132,7 +137,7 @@ async def retention(room: Room) -> None:
     await room.deliver()
     await room.put(4, FILE)
     await room.put(5)
-    room.begin()
+    room.begin(settled=True)
     await room.expire(time.time() + 30 * DAY)
     await room.put(6, FILE)
     await room.deliver()
@@ -167,7 +172,7 @@ async def new_directory(room: Room) -> None:
     await _prepared(room)
     room.spool._store.number_from(999)
     await room.put(3, FILE)
-    room.begin()
+    room.begin(settled=True)
     for number in range(4, 14):
         await room.put(number, FILE)
 
@@ -180,11 +185,61 @@ async def migration(room: Room) -> None:
     await room.close()
 
 
+async def one_transaction(room: Room) -> None:
+    """A claim, which need not be synced, together with a put, which must be."""
+    await _prepared(room)
+    room.begin(settled=True)
+    for number in range(3, 6):
+        await asyncio.gather(room.spool.claim("oncology", 1), room.put(number))
+
+
+async def killed_as_it_is_made(room: Room) -> None:
+    room.begin()
+    room.open(files=DyingFiles("make_directory", 1))
+
+
+async def killed_before_its_names_are_durable(room: Room) -> None:
+    room.begin()
+    room.open(files=DyingFiles("sync_directory", 2))
+
+
+async def killed_as_files_are_made(room: Room) -> None:
+    room.open(files=DyingFiles("make_directory", 3))
+    room.begin()
+    await room.put(1, FILE)
+
+
+async def killed_at_work(room: Room) -> None:
+    await _prepared(room)
+    room.begin()
+    await room.spool.claim("oncology", 1)
+    await room.put(3, FILE)
+    await room.put(4)
+
+
+async def start_again(room: Room) -> None:
+    room.open()
+    await room.put(11)
+    await room.put(12, FILE)
+
+
+async def start_again_later(room: Room) -> None:
+    room.open()
+    await room.put(13)
+    await room.put(14, FILE)
+    await room.close()
+
+
+async def open_and_close(room: Room) -> None:
+    room.open()
+    await room.close()
+
+
 async def commitment(room: Room) -> None:
     await _prepared(room)
     await room.put(3, to=BOTH)
     await room.deliver("oncology")
-    room.begin()
+    room.begin(settled=True)
     await room.commitment(a_request(1, 2, uid="1.2.3.1"))
     await room.commitment(a_request(3, uid="1.2.3.2", to=BOTH))
     spool, number = room.spool, 1
@@ -203,7 +258,7 @@ async def commitment(room: Room) -> None:
 
 async def steps(room: Room) -> None:
     await _prepared(room)
-    room.begin()
+    room.begin(settled=True)
     created, changed = a_step("create", 1, data=b"created" * 50), a_step("set", 1, data=b"changed" * 50)
     first = await room.step(created)
     second = await room.step(changed)
@@ -219,21 +274,34 @@ async def steps(room: Room) -> None:
 ALL = {
     history.name: history
     for history in (
-        History("first-start", "the first start, the first object, the end", first_start),
-        History("small", "objects that live in the journal", small),
-        History("file", "objects with files of their own", file),
-        History("large-file", "an object of many sectors", large_file),
-        History("many-at-once", "twelve objects at the same time", many_at_once),
-        History("abandoned", "an object whose peer went away", abandoned),
-        History("same-again", "duplicates, conflicts, comparisons", same_again),
-        History("deliver", "claims and what became of them", deliver),
-        History("decide", "what persons do: hold, release, discard", decide),
-        History("retention", "bytes and history are dropped", retention),
-        History("checkpoints", "the WAL is written back and used again", checkpoints),
-        History("restarts", "the process ends and starts", restarts),
-        History("new-directory", "a thousand files are full", new_directory),
-        History("migration", "a spool of the first version is opened", migration),
-        History("commitment", "storage commitment is asked for, asked about, answered", commitment),
-        History("steps", "procedure steps", steps),
+        History("first-start", "the first start, the first object, the end", (first_start,)),
+        History("small", "objects that live in the journal", (small,)),
+        History("file", "objects with files of their own", (file,)),
+        History("large-file", "an object of many sectors", (large_file,)),
+        History("many-at-once", "twelve objects at the same time", (many_at_once,)),
+        History("abandoned", "an object whose peer went away", (abandoned,)),
+        History("same-again", "duplicates, conflicts, comparisons", (same_again,)),
+        History("deliver", "claims and what became of them", (deliver,)),
+        History("decide", "what persons do: hold, release, discard", (decide,)),
+        History("retention", "bytes and history are dropped", (retention,)),
+        History("checkpoints", "the WAL is written back and used again", (checkpoints,)),
+        History("restarts", "the process ends and starts", (restarts,)),
+        History("new-directory", "a thousand files are full", (new_directory,)),
+        History("one-transaction", "a claim and a put at the same time", (one_transaction,)),
+        History("killed-new", "killed as the spool is made", (killed_as_it_is_made, start_again)),
+        History(
+            "killed-names",
+            "killed early at the first start",
+            (killed_before_its_names_are_durable, start_again),
+        ),
+        History(
+            "killed-files",
+            "killed as the first folder of files is made",
+            (killed_as_files_are_made, start_again),
+        ),
+        History("killed", "killed at work, twice", (killed_at_work, start_again, start_again_later)),
+        History("migration", "a spool of the first version is opened", (migration,)),
+        History("commitment", "storage commitment is asked for, asked about, answered", (commitment,)),
+        History("steps", "procedure steps", (steps,)),
     )
 }

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.durability.crash_points.histories import ALL
 from tests.durability.disk import ops
 from tests.durability.disk.disk import Disk
+from tests.durability.disk.materialize import materialize
 from tests.durability.fuse.mount import Mounted
 
 _REPOSITORY = Path(__file__).parents[3]
@@ -22,11 +23,19 @@ SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """The operations of one history on an empty disk; `under` is where the spool is (a path on it)."""
+    """The operations of one history; `under` is where the spool is (a path on the disk).
+
+    `begun` is the disk before them, for sure as it is; None: an empty one.
+    """
 
     name: str
     under: str
     log: tuple[ops.Op, ...]
+    begun: Disk | None = None
+
+    def disk(self) -> Disk:
+        """Return the disk as it was before, to be changed."""
+        return Disk() if self.begun is None else self.begun.copy()
 
     def without(self, doomed: Callable[[ops.Op], bool]) -> Recording:
         """Return it without some operations: what a program that had forgotten them would have left."""
@@ -34,7 +43,8 @@ class Recording:
 
     def paths(self) -> dict[int, str]:
         """Return every path that each inode had, the last one."""
-        disk, found = Disk(), dict[int, str]()
+        disk = self.disk()
+        found = {inode: path for path, inode in disk.walk()}
         for op in self.log:
             disk.apply(op)
             if isinstance(op, ops.Make | ops.Rename):
@@ -42,27 +52,62 @@ class Recording:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a power cut has left, with what had been said before it (`disk.marks`)."""
+
+    name: str
+    under: str
+    disk: Disk
+
+
 def record(names: Iterable[str] = ALL, folder: Path | None = None) -> dict[str, Recording]:
-    """Run these histories, in a process of their own on a filesystem of its own, and return what they did."""
-    names = tuple(names)
+    """Run these histories, in processes of their own on a filesystem of its own, and return what they did."""
     with (
         tempfile.TemporaryDirectory(prefix="crash-points-", dir=folder) as place,
         Mounted(Path(place)) as mounted,
     ):
         mounted.record()
-        command = [sys.executable, "-m", "tests.durability.crash_points.writer", mounted.address]
-        done = subprocess.run(
-            [*command, str(mounted.path), *names],
-            cwd=_REPOSITORY,
-            timeout=SECONDS,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        _run(mounted, names)
         _, log = mounted.recorded()
+    return {recording.name: recording for recording in split(log)}
+
+
+def record_recoveries(states: Iterable[State], folder: Path | None = None) -> list[Recording]:
+    """Have the spool opened and closed on each of these disks, and return what that did."""
+    states = list(states)
+    with (
+        tempfile.TemporaryDirectory(prefix="crash-points-", dir=folder) as place,
+        Mounted(Path(place)) as mounted,
+    ):
+        for number, state in enumerate(states):
+            (mounted.path / str(number)).mkdir()
+            materialize(state.disk, mounted.path / str(number), state.under.rpartition("/")[0])
+        begun = mounted.disk()
+        begun.settle()
+        mounted.record()
+        _run(mounted, [str(number) for number in range(len(states))])
+        _, log = mounted.recorded()
+    recordings = []
+    for recording, state in zip(split(log), states, strict=True):
+        marks = tuple(ops.Mark(text) for text in state.disk.marks)
+        own = replace(recording, name=f"recovery of {state.name}", begun=begun, log=marks + recording.log)
+        recordings.append(own)
+    return recordings
+
+
+def _run(mounted: Mounted, names: Iterable[str]) -> None:
+    command = [sys.executable, "-m", "tests.durability.crash_points.writer", mounted.address]
+    done = subprocess.run(
+        [*command, str(mounted.path), *names],
+        cwd=_REPOSITORY,
+        timeout=SECONDS,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     if done.returncode:
         raise AssertionError(f"the histories ended with {done.returncode}:\n{done.stdout}")
-    return {recording.name: recording for recording in split(log)}
 
 
 def split(log: Sequence[ops.Op]) -> list[Recording]:

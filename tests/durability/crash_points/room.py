@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from gateway.model import DeliveryState, Priority
@@ -22,6 +23,7 @@ from gateway.spool import (
     Step,
     Stored,
 )
+from gateway.spool.files import Files
 from tests.durability.crash_points.facts import FORGOTTEN, say
 from tests.support.spooling import EXPLICIT, a_receipt, an_instance, content, store
 
@@ -44,9 +46,9 @@ class Room:
         self._spool: Spool | None = None
         self._states: dict[tuple[int, str], tuple[str, ...]] = {}
 
-    def open(self, limits: SpoolLimits = LIMITS) -> Spool:
+    def open(self, files: Files | None = None) -> Spool:
         """Open the spool, as a start does."""
-        self._spool = Spool.open(self.directory, limits, notices=Notices())
+        self._spool = Spool.open(self.directory, LIMITS, notices=Notices(), files=files)
         return self._spool
 
     @property
@@ -60,9 +62,9 @@ class Room:
         if self._spool is not None:
             await self._spool.close()
 
-    def begin(self) -> None:
-        """From here on power cuts are tried."""
-        self.mark(say("begin"))
+    def begin(self, *, settled: bool = False) -> None:
+        """From here on power cuts are tried. `settled`: what was done before counts as durable."""
+        self.mark(say("begin", settled=settled))
 
     async def put(
         self,
@@ -155,6 +157,22 @@ class Room:
         self.mark(say("commitment", uid=uid, states=states))
 
 
-def with_pages(limits: SpoolLimits = LIMITS, **changes: int) -> SpoolLimits:
-    """Return the limits with some of them changed."""
-    return replace(limits, **changes)
+class DyingFiles(Files):
+    """The real filesystem, and kill -9 before the nth directory is synced, or after it is made."""
+
+    def __init__(self, call: str, nth: int) -> None:
+        self._call = call
+        self._left = nth
+
+    def _reached(self, call: str) -> None:
+        self._left -= call == self._call
+        if self._left <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def make_directory(self, path: Path) -> None:
+        super().make_directory(path)
+        self._reached("make_directory")
+
+    def sync_directory(self, path: Path) -> None:
+        self._reached("sync_directory")
+        super().sync_directory(path)

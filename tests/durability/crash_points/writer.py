@@ -2,26 +2,29 @@
 
     python -m tests.durability.crash_points.writer CONTROL DIRECTORY HISTORY...
 
-Each history has a folder of its own in DIRECTORY. What is recorded of it ends with the mark `end`, with the
-spool still open unless the history has closed it.
+Each history has a folder of its own in DIRECTORY; one that is there already is only opened, whatever it is
+called. Each act of a history is a process of its own, forked from this one, which is killed at its end: the
+spool stays as it is unless the act has closed it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 
-from gateway.spool import journal, recovery
+from gateway.spool import recovery
 from tests.durability.crash_points.facts import say
-from tests.durability.crash_points.histories import ALL
+from tests.durability.crash_points.histories import ALL, Act, open_and_close
 from tests.durability.crash_points.room import Room
 from tests.durability.fuse.mount import Control
 
 WAL_READY = 64 * 1024
 """The WAL is filled with so many zeros: enough for a few transactions before it grows."""
-WAL_PAGES_MAX = journal.WAL_PAGES_MAX
 
 
 def folder(base: Path, name: str) -> Path:
@@ -29,29 +32,57 @@ def folder(base: Path, name: str) -> Path:
     return base / name / "spool"
 
 
-async def run(base: Path, name: str, control: Control) -> None:
-    """Run one history."""
-    recovery.WAL_READY = WAL_READY
-    journal.WAL_PAGES_MAX = WAL_PAGES_MAX
+def sync_names(directory: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def act(one: Act, directory: Path, address: str) -> None:
+    """Run an act in a process of its own, up to its end or to where it has itself killed."""
+    child = os.fork()
+    if not child:
+        try:
+            recovery.WAL_READY = WAL_READY
+            asyncio.run(_carry_out(one, directory, Control(address)))
+        except BaseException:  # noqa: BLE001 - this is the end of the process, whatever it was
+            traceback.print_exc()
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
+        raise RuntimeError(f"{one.__name__} ended with {os.waitstatus_to_exitcode(status)}")
+
+
+async def _carry_out(one: Act, directory: Path, control: Control) -> None:
+    await one(Room(directory, control.mark))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run(base: Path, name: str, address: str) -> None:
+    """Run one history: its acts, one after the other."""
     directory = folder(base, name)
-    control.mark(say("history", name=name))
-    directory.parent.mkdir()
-    descriptor = os.open(base, os.O_RDONLY)
-    os.fsync(descriptor)
-    os.close(descriptor)
-    room = Room(directory, control.mark)
-    await ALL[name].run(room)
-    control.mark(say("end"))
-    await room.close()  # nobody looks any more; its threads must not get into the next one
+    mark: Callable[[str], None] = Control(address).mark
+    mark(say("history", name=name))
+    acts: tuple[Act, ...]
+    if directory.parent.exists():
+        acts = (open_and_close,)
+    else:
+        acts = ALL[name].acts
+        directory.parent.mkdir()
+        sync_names(base)
+        sync_names(directory.parent)
+    for one in acts:
+        act(one, directory, address)
+    mark(say("end"))
 
 
 def main(control: str, base: str, *names: str) -> None:
-    """Run histories one after the other, and die as a process that is killed does."""
-    steering = Control(control)
+    """Run histories one after the other."""
     for name in names:
-        asyncio.run(run(Path(base), name, steering))
-    sys.stdout.flush()
-    os._exit(0)
+        run(Path(base), name, control)
 
 
 if __name__ == "__main__":

@@ -191,10 +191,15 @@ class Disk:
     @property
     def pending(self) -> tuple[list[NameChange], dict[int, File]]:
         """What a power cut may or may not leave: changes of names, and files that were not synced."""
-        files = {
-            inode: node for inode, node in self.nodes.items() if isinstance(node, File) and not node.settled
+        files = {inode: self.nodes[inode] for inode in sorted(self._reachable(()))}
+        return self.changes, {
+            inode: node for inode, node in files.items() if isinstance(node, File) and not node.settled
         }
-        return self.changes, files
+
+    def settle(self) -> None:
+        """Sync everything."""
+        for inode in list(self.nodes):
+            self._sync(inode)
 
     def crash(self, choice: Choice) -> Disk:
         """Return the disk as it is found after a power cut: everything that is left is durable."""
@@ -250,6 +255,10 @@ class Disk:
 
     def forget(self, keep: Iterable[int]) -> None:
         """Drop what no name leads to, now or after any power cut, except `keep` (files that are open)."""
+        needed = self._reachable(keep)
+        self.nodes = {inode: node for inode, node in self.nodes.items() if inode in needed}
+
+    def _reachable(self, keep: Iterable[int]) -> set[int]:
         needed = {ROOT, *keep}
         waiting = [ROOT, *needed]
         waiting += [inode for change in self.changes for _, _, inode in change.adds]
@@ -260,7 +269,7 @@ class Disk:
             if isinstance(node, Directory):
                 children = {*node.live.values(), *node.durable.values()}
                 waiting += children - needed
-        self.nodes = {inode: node for inode, node in self.nodes.items() if inode in needed}
+        return needed & self.nodes.keys()
 
     def tree(self) -> dict[str, Content | None]:
         """What is there now, by path; None for a directory."""
