@@ -19,6 +19,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from gateway.errors import GatewayError, LocalError, NoRoom, SpoolFailure
 from gateway.notices import Alarm
+from gateway.spool.advice import advice, in_words, is_full
 from gateway.spool.age_clock import AgeClock
 from gateway.spool.commitments import follow
 from gateway.spool.files import Disk, Files
@@ -165,7 +166,7 @@ class Journal:
             if self._dead is None:
                 self._shut()
         except sqlite3.Error as error:
-            self._give_up(SpoolFailure(f"the journal failed: {error}"), error)
+            self._give_up(SpoolFailure(f"the journal failed: {in_words(error)}"), error)
         except Exception as error:  # noqa: BLE001 - a defect: handed on, ends the process
             self._give_up(SpoolFailure(f"a defect in the journal: {type(error).__name__}"), error)
         if self._dead is not None:
@@ -258,8 +259,8 @@ class Journal:
                 (SUBJECT_OBJECT, PLACE_INLINE, PLACE_FILE),
             ).fetchone()[0]
         except (OSError, sqlite3.Error) as error:
-            words = error.strerror if isinstance(error, OSError) else str(error)
-            batch.alarms.append(Alarm("spool.disk", f"cannot see how much room there is: {words}"))
+            words = f"cannot see how much room there is: {in_words(error)}"
+            batch.alarms.append(Alarm("spool.disk", words))
             return
         quota = self._limits.quota_bytes
         self._tight = (
@@ -282,7 +283,7 @@ class Journal:
         try:
             _, wal, moved = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         except sqlite3.Error as error:
-            if not _is_full(error):  # the WAL has it all: when there is room again this is made up for
+            if not is_full(error):  # the WAL has it all: when there is room again this is made up for
                 self._fail([], error)
             return
         self._wal_pages = max(0, wal - moved)
@@ -301,11 +302,12 @@ class Journal:
     def _fail(self, requests: list[Request[Any]], error: sqlite3.Error) -> None:
         """Answer everyone with a failure, then make sure of the database again, or give up."""
         self._failures += 1
-        full = _is_full(error)
+        full = is_full(error)
         words = "the disk is full" if full else f"the journal could not be written: {error}"
         batch = _refusal(requests, NoRoom(words) if full else SpoolFailure(words))
         code = "spool.full" if full else "spool.journal"
-        batch.alarms.append(Alarm(code, f"{words}; what was waiting was refused, nothing was lost"))
+        what = f"{words}; what was waiting was refused, nothing was lost; {advice(error)}"
+        batch.alarms.append(Alarm(code, what))
         self._around.deliver(batch)
         try:
             if not full:
@@ -315,10 +317,11 @@ class Journal:
             self._destinations, self._kinds = Destinations(self._db), Kinds(self._db)
             self._remove_unnamed([request.file for request in requests if request.file is not None])
         except (sqlite3.Error, OSError) as again:
-            self._give_up(SpoolFailure(f"the journal cannot be opened again: {again}"), again)
+            self._give_up(SpoolFailure(f"the journal cannot be opened again: {in_words(again)}"), again)
             return
         if self._failures >= MAX_FAILURES and not full:
-            self._give_up(SpoolFailure(f"the journal failed {self._failures} times in a row: {error}"), error)
+            words = f"the journal failed {self._failures} times in a row: {in_words(error)}"
+            self._give_up(SpoolFailure(words), error)
 
     def _remove_unnamed(self, numbers: list[int]) -> None:
         """The commit may have reached the disk although it failed: only the row can tell."""
@@ -353,10 +356,6 @@ class Journal:
         self._around.release_readers()
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
-
-
-def _is_full(error: sqlite3.Error) -> bool:
-    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) == sqlite3.SQLITE_FULL
 
 
 def _refusal(requests: list[Request[Any]], failure: GatewayError) -> Batch:

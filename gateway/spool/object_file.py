@@ -164,12 +164,21 @@ class ObjectFile:
             self._shop.files.sync(descriptor)
             hashed.wait()  # the disk and a core have worked side by side
             self._open = None
-            self._shop.files.close(descriptor)
+            self._close(number, descriptor)
             return Written(number, self._hash.digest())
         except OSError as error:
             self.failure = failure_from(error)
             self._drop()
             return self.failure
+
+    def _close(self, number: int, descriptor: int) -> None:
+        try:
+            self._shop.files.close(descriptor)
+        except OSError:
+            # The descriptor is gone all the same: closing it again could hit another file.
+            with contextlib.suppress(OSError):
+                self._shop.store.remove(number)
+            raise
 
     def _more(self) -> bool:
         with self._lock:

@@ -13,6 +13,7 @@ from time import monotonic
 from gateway.errors import SpoolFailure
 from gateway.notices import Alarm
 from gateway.spool import start_checks
+from gateway.spool.advice import in_words
 from gateway.spool.age_clock import AgeClock, last_reading
 from gateway.spool.damage import hold_if_lost, mark_missing
 from gateway.spool.files import Files
@@ -135,13 +136,13 @@ def recover(
         make_names_durable(files, directory, db)
     except (sqlite3.Error, OSError, SpoolFailure) as error:
         if db is not None:
-            db.close()
+            with contextlib.suppress(sqlite3.Error):  # it has failed before
+                db.close()
         if isinstance(error, SpoolFailure):
             raise
         if isinstance(error, sqlite3.Error) and (damage := start_checks.lost(error)) is not None:
             raise damage from error
-        words = error.strerror if isinstance(error, OSError) else str(error)
-        raise SpoolFailure(f"the spool cannot be opened: {words}") from error
+        raise SpoolFailure(f"the spool cannot be opened: {in_words(error)}") from error
     report = RecoveryReport(
         created=created,
         objects=objects,

@@ -66,14 +66,34 @@ class Store:
             folder = self.path(self._next).parent
             self._next += count
             if directory not in self._ready:
-                with contextlib.suppress(FileExistsError):
-                    self._files.make_directory(folder)
-                self._files.sync_directory(self._root)
+                self._make_folder(folder)
                 self._ready = {directory}
-            for number in numbers:
-                self._files.close(self._files.create(self.path(number)))
-            self._files.sync_directory(folder)
+            made: list[int] = []
+            try:
+                for number in numbers:
+                    descriptor = self._files.create(self.path(number))
+                    made.append(number)
+                    self._files.close(descriptor)
+                self._files.sync_directory(folder)
+            except OSError:
+                # Names that may not outlive a power cut are of no use, and a disk that fails at every try
+                # must not be filled with them.
+                for number in made:
+                    with contextlib.suppress(OSError):
+                        self.remove(number)
+                raise
         self._spares.extend(numbers)
+
+    def _make_folder(self, folder: Path) -> None:
+        try:
+            with contextlib.suppress(FileExistsError):
+                self._files.make_directory(folder)
+            self._files.sync_directory(self._root)
+        except OSError:
+            # To sync once more would say nothing about this name: it is made anew the next time.
+            with contextlib.suppress(OSError):
+                self._files.remove_directory(folder)
+            raise
 
     def open(self, number: int) -> int:
         """Open file `number` for reading."""
@@ -99,6 +119,7 @@ class Store:
             self._files.remove_directory(self.path(first).parent)
 
     def close(self) -> None:
-        """Remove the spares that were not used."""
+        """Remove the spares that were not used, as far as the disk lets us."""
         while self._spares:
-            self.remove(self._spares.popleft())
+            with contextlib.suppress(OSError):  # it stays as a leftover
+                self.remove(self._spares.popleft())

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
+
+import pytest
 
 from gateway.errors import NoRoom, SpoolFailure
 from gateway.spool.object_file import failure_from
@@ -13,6 +16,7 @@ from tests.support.spooling import (
     FaultyFiles,
     OpenSpool,
     content,
+    object_files,
     store,
 )
 
@@ -60,3 +64,17 @@ def test_errors_are_put_into_our_words() -> None:
     failure = failure_from(OSError(EIO, "Input/output error", "/secret/path"))
     assert isinstance(failure, SpoolFailure)
     assert str(failure) == "the disk failed: Input/output error"
+
+
+async def test_a_file_that_cannot_be_closed_is_refused_and_leaves_nothing(
+    open_spool: OpenSpool, directory: Path
+) -> None:
+    files = FaultyFiles()
+    spool = open_spool(files=files)
+    await store(spool, content(1, LARGE), 1)
+    files.fail("close", EIO)
+    with pytest.raises(SpoolFailure, match="Input/output"):
+        await store(spool, content(2, LARGE), 2)
+    files.mend()
+    await spool.close()
+    assert len(object_files(directory)) == 1

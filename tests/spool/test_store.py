@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.spool.store import SPARES, Store
-from tests.support.spooling import EIO, FaultyFiles
+from tests.support.spooling import EIO, ENOSPC, FaultyFiles
 
 
 @pytest.fixture
@@ -107,3 +107,52 @@ def test_a_file_whose_name_may_not_be_durable_is_never_used(store: Store, files:
     number, descriptor = store.take()
     os.close(descriptor)
     assert number == 2
+
+
+def test_a_disk_that_fails_at_every_try_is_not_filled_with_empty_files(
+    store: Store, files: FaultyFiles, tmp_path: Path
+) -> None:
+    os.close(store.take()[1])
+    files.fail("sync_directory", EIO)
+    for _ in range(20):
+        with pytest.raises(OSError, match="Input/output"):
+            store.take()
+        with pytest.raises(OSError, match="Input/output"):
+            store.top_up()
+    assert len(list((tmp_path / "objects").rglob("*.dcm"))) == 1
+
+
+def test_inodes_that_run_out_in_the_middle_leave_nothing_behind(
+    store: Store, files: FaultyFiles, tmp_path: Path
+) -> None:
+    os.close(store.take()[1])
+    files.fail("create", ENOSPC, after=3)
+    with pytest.raises(OSError, match="No space"):
+        store.top_up()
+    assert len(list((tmp_path / "objects").rglob("*.dcm"))) == 1
+    files.mend()
+    os.close(store.take()[1])
+
+
+def test_a_directory_whose_name_was_not_synced_is_made_anew(
+    store: Store, files: FaultyFiles, tmp_path: Path
+) -> None:
+    """To sync once more would say nothing about it: a failed sync counts what it did not write as written."""
+    files.fail("sync_directory", EIO)
+    with pytest.raises(OSError, match="Input/output"):
+        store.take()
+    assert not (tmp_path / "objects/000000").exists()
+    files.mend()
+    files.log.clear()
+    os.close(store.take()[1])
+    assert files.log[:2] == [
+        ("make_directory", str(tmp_path / "objects/000000")),
+        ("sync_directory", str(tmp_path / "objects")),
+    ]
+
+
+def test_spares_that_cannot_be_removed_do_not_keep_the_others(store: Store, files: FaultyFiles) -> None:
+    store.top_up()
+    files.fail("remove", EIO)
+    store.close()
+    assert files.calls["remove"] == SPARES
