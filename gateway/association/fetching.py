@@ -18,6 +18,7 @@ from gateway.association.association import TIMEOUT, VIOLATION
 from gateway.dicom import messages
 from gateway.dicom.command import Command, CommandField
 from gateway.dicom.events import CommandReceived, DataSetFragment
+from gateway.dicom.status import Category, category
 from gateway.errors import LocalError
 
 NOT_ASKED_FOR: Final = 0xA900
@@ -108,6 +109,11 @@ class FetchingAssociation(AskingAssociation):
             super()._on_command(message)
             return
         self._coming[message.context_id] = _Coming(command, self._is_wanted(wanted, message))
+
+    def _answered(self, command: Command, data: bytes | None) -> None:
+        if category(command.status or 0) is not Category.PENDING:
+            self._wanted = None  # what comes after the final response was not asked for
+        super()._answered(command, data)
 
     def _is_wanted(self, wanted: Wanted, message: CommandReceived) -> bool:
         command = message.command

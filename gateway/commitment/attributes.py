@@ -110,7 +110,8 @@ def return_keys(mine: Mapping[int, str]) -> Elements:
 
 def compare(mine: Mapping[int, str], match: DataSet) -> Compared:
     """Compare an object's own values with those of a match."""
-    equal = []
+    equal: list[int] = []
+    at_a_time = False
     for tag, value in mine.items():
         kind = ATTRIBUTES[tag]
         theirs = _value(match, tag, kind)
@@ -119,7 +120,8 @@ def compare(mine: Mapping[int, str], match: DataSet) -> Compared:
         if not _alike(kind, value, theirs):
             return Compared(Likeness.OTHER, (tag,))
         equal.append(tag)
-    if len(equal) >= _LEAST_EQUAL and any(_tells_time(tag, mine[tag]) for tag in equal):
+        at_a_time = at_a_time or (_tells_time(tag, value) and _tells_time(tag, theirs))
+    if len(equal) >= _LEAST_EQUAL and at_a_time:
         return Compared(Likeness.SAME, tuple(equal))
     return Compared(Likeness.UNDECIDED, tuple(equal))
 

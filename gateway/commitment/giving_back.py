@@ -91,7 +91,9 @@ async def give_back(
         raise NoAnswer("it did not give an object back in time") from None
     if fetched is None:
         status = answer.command.status or 0
-        return Finding(Verdict.UNDECIDED, f"it is not given back ({words(status, Service.GET)})"), 0
+        refused = status != 0x0000  # it says success, and gives something else: that is another matter
+        verdict = Verdict.NOT_GIVEN if refused else Verdict.UNDECIDED
+        return Finding(verdict, f"it is not given back ({words(status, Service.GET)})"), 0
     finding = await asyncio.to_thread(_compare, stored, fetched, open_data, most)
     return finding, fetched.size
 

@@ -29,6 +29,7 @@ class Verdict(enum.Enum):
     OTHER = "other"  # another object is kept under its UID
     NOT_THERE = "not there"
     UNDECIDED = "undecided"  # something is there under its UID; whether it is ours cannot be told
+    NOT_GIVEN = "not given"  # it is there under its UID, and was not given back to be compared
     UNKNOWN = "unknown"  # it cannot be asked about: its bytes are gone
 
 
@@ -45,6 +46,8 @@ def matches(answers: Sequence[Answer], transfer_syntax_uid: str) -> list[DataSet
     status = answers[-1].command.status or 0
     if status != 0x0000:
         raise NoAnswer(f"it answered the query with {words(status, Service.FIND)}")
+    if not all(answer.data for answer in answers[:-1]):
+        raise NoAnswer("its answer to the query has a match without an identifier")
     try:
         return [parse(answer.data, transfer_syntax_uid) for answer in answers[:-1]]
     except DataSetError:

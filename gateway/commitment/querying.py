@@ -268,7 +268,7 @@ class Querier(Rounds):
             wait=policy.fetch_wait,
         )
         await asyncio.sleep(size / policy.fetch_rate)
-        if closer.verdict is Verdict.UNDECIDED:
+        if closer.verdict is Verdict.NOT_GIVEN:
             return self._without(finding, closer.words)
         return closer
 

@@ -206,7 +206,10 @@ async def scene(directory: Path, **settings: Any) -> AsyncIterator[Scene]:
     centre_port = settings.pop("centre_port", None) or free_port()
     console_port = settings.pop("console_port", None) or free_port()
     commitment_of = settings.pop("commitment", "on-request")
-    oncology = Peer("oncology", AETitle("ARIA"), "127.0.0.1", centre_port, commitment=commitment_of)
+    compare = settings.pop("compare", "never")
+    oncology = Peer(
+        "oncology", AETitle("ARIA"), "127.0.0.1", centre_port, commitment=commitment_of, compare=compare
+    )
     console = Peer("console1", AETitle("LINAC1"), "127.0.0.1", console_port)
     peers = {"oncology": oncology, "console1": console, **settings.pop("peers", {})}
     routes = settings.pop("routes", (Route(called=AETitle("ARIA"), to=("oncology",)),))

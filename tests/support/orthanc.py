@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.request
 from collections.abc import Mapping
@@ -26,10 +27,11 @@ class Orthanc:
         env: dict[str, str] | None = None,
         port: int | None = None,
         modalities: Mapping[str, int] | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         """`modalities`: AE titles it may move and report to, and their ports on this machine.
 
-        With `tls` it is called, and calls, over TLS alone.
+        With `tls` it is called, and calls, over TLS alone. `more`: settings of its own, over these.
         """
         self.directory = directory
         self.port = port or free_port()
@@ -73,6 +75,7 @@ class Orthanc:
                 "DicomTlsTrustedCertificates": str(tls.ca),
                 "DicomTlsRemoteCertificateRequired": True,
             }
+        settings |= more or {}
         self._config = directory / "orthanc.json"
         self._config.write_text(json.dumps(settings, indent=2))
 
@@ -102,6 +105,15 @@ class Orthanc:
     def get(self, path: str) -> Any:
         """GET JSON from its REST interface."""
         return json.loads(self._get(path))
+
+    def delete(self, path: str) -> None:
+        """DELETE something on its REST interface."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=60)
+        try:
+            connection.request("DELETE", path)
+            assert connection.getresponse().status == 200
+        finally:
+            connection.close()
 
     def count(self) -> int:
         """How many instances Orthanc holds."""
