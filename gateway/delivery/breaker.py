@@ -60,12 +60,14 @@ class Breaker:
 
     def object_failed(self, now: float, delivery: int, cause: Cause, reason: str, *, held: bool) -> bool:
         """One object failed although the destination associates. True: that pauses the destination."""
+        if self.state is Circuit.OPEN:
+            return False  # it was on the wire when the circuit opened: one incident is one pause
         rule = POLICY[cause]
         if rule.strike is not Strike.NONE:
             self._cut.add(delivery)
         elif rule.pauses:
             self._refused.add(delivery)
-        elif held and cause is not Cause.DAMAGED:
+        elif held and cause not in (Cause.DAMAGED, Cause.UNREADABLE):  # those are our own trouble
             self._held.add(delivery)
         else:
             return False

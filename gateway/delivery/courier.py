@@ -13,8 +13,9 @@ comes, or the one timer for the next due time or probe fires.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,11 +44,12 @@ class Queue(Protocol):
         *,
         max_bytes: int | None = None,
         max_priority: Priority | None = None,
+        leave_out: Collection[int] = (),
     ) -> list[Job]: ...
 
     async def settle(self, outcomes: Sequence[Settlement]) -> None: ...
 
-    async def next_due(self, destination: str) -> float | None: ...
+    async def next_due(self, destination: str, *, max_priority: Priority = Priority.BULK) -> float | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class Courier:
         self._probe: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._dry = {Priority.RECORD: False, Priority.BULK: False}  # the spool had nothing more of that kind
+        self._records_due: float | None = None  # wall clock, inf: never; None: ask (work arrived since)
         self._outcomes: list[Settlement] = []
         self._settling = asyncio.Event()
         self._on_wire = 0
@@ -128,6 +131,7 @@ class Courier:
         """Something became queued for this destination."""
         self._generation += 1
         self._dry = dict.fromkeys(self._dry, False)
+        self._records_due = None
         self._wake.set()
 
     def pause(self) -> None:
@@ -158,6 +162,7 @@ class Courier:
             return
         if self._probe is not None:
             self._probe.cancel()
+            self._probe = None  # cancelled before it began, it would never say so itself
         self._health.probe_answered(None)
         self.work_arrived()
 
@@ -248,20 +253,41 @@ class Courier:
         """Claim what is worth claiming; return when something becomes due, if nothing is due now."""
         while not self._stopping and not self._paused and (claim := self._wanted()) is not None:
             generation = self._generation
+            # On trial, not again what it failed with: one object must not keep all others from theirs.
+            tried = self._health.tried if self._breaker.state is Circuit.TRIAL else frozenset()
             jobs = await self._queue.claim(
-                self.name, claim.limit, max_bytes=claim.max_bytes, max_priority=claim.max_priority
+                self.name,
+                claim.limit,
+                max_bytes=claim.max_bytes,
+                max_priority=claim.max_priority,
+                leave_out=tried,
             )
             for job in jobs:
                 self._ready.push(job)
-            if not jobs and generation == self._generation:
+            if not jobs and tried:
+                self._health.new_round()
+            elif not jobs and generation == self._generation:
                 self._dry[Priority.RECORD] = True
                 self._dry[claim.max_priority] = True
-        if not self._dry[Priority.BULK]:
+        if self._dry[Priority.BULK]:
+            due = await self._queue.next_due(self.name)
+        elif self._dry[Priority.RECORD]:
+            due = await self._next_record()
+        else:
             return None
-        due = await self._queue.next_due(self.name)
         if due is None:
             return None
         return self._clock() + max(0.0, due - self._wall_clock())
+
+    async def _next_record(self) -> float | None:
+        """Say when a record becomes due (wall clock). It does not wait until images make room for a claim."""
+        if self._records_due is None:
+            generation = self._generation
+            due = await self._queue.next_due(self.name, max_priority=Priority.RECORD)
+            if generation != self._generation:
+                return due  # we are awake already, and shall ask again
+            self._records_due = math.inf if due is None else due
+        return None if self._records_due == math.inf else self._records_due
 
     def _wanted(self) -> Claim | None:
         if self._breaker.state is Circuit.OPEN:
@@ -355,7 +381,8 @@ class Courier:
             self._health.probe_answered(rtt)
             self.work_arrived()
         finally:
-            self._probe = None
+            if self._probe is asyncio.current_task():
+                self._probe = None
             self._wake.set()
 
     # --- what a lane asks and tells ------------------------------------------------------------------
@@ -364,12 +391,8 @@ class Courier:
         """The job a lane may take now. None while the circuit is open, on a pause, and while stopping."""
         if self._stopping or self._paused or self._breaker.state is Circuit.OPEN:
             return None
-        if self._breaker.state is Circuit.TRIAL:
-            if self._unsettled:
-                return None
-            # Not again the one it failed with: a poison record would keep all others from their trial.
-            fresh = (job for job in self._ready.upcoming(most) if self._health.fresh(job))
-            return next(fresh, self._ready.first(most))
+        if self._breaker.state is Circuit.TRIAL and self._unsettled:
+            return None
         return self._ready.first(most)
 
     def in_sight(self, most: Priority) -> Sequence[Job]:

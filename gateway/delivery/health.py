@@ -45,7 +45,7 @@ class Health:
         self.breaker = Breaker(policy, rng)
         self.monitor = LinkMonitor(name, wall_clock())
         self._suspects = Suspects(policy)
-        self._failed_since: dict[int, None] = {}  # deliveries that failed since one was accepted
+        self._failed_since: set[int] = set()  # deliveries that failed since one was accepted
         self._name = name
         self._notices = notices
         self._policy = policy
@@ -78,9 +78,14 @@ class Health:
         if self.monitor.state is LinkState.UNKNOWN and self.breaker.state is Circuit.CLOSED:
             self._publish(self.monitor.probed(self._wall_clock(), rtt, flowing=True))
 
-    def fresh(self, job: Job) -> bool:
-        """Say whether `job` has not failed since the destination last accepted something."""
-        return job.delivery.number not in self._failed_since
+    @property
+    def tried(self) -> frozenset[int]:
+        """Deliveries that failed since the destination last accepted something: others come first."""
+        return frozenset(self._failed_since)
+
+    def new_round(self) -> None:
+        """There is nothing left that was not tried: from the beginning."""
+        self._failed_since.clear()
 
     def outcome(self, job: Job, outcome: Receipt | DeliveryFailure, seconds: float) -> Settlement:
         """One object came to an end: return what the journal is to say."""
@@ -99,8 +104,9 @@ class Health:
     def _failed(self, job: Job, trouble: DeliveryFailure, seconds: float) -> Settlement:
         cause = Cause(trouble.cause)
         number = job.delivery.number
-        if len(self._failed_since) < MAX_SUSPECTS:
-            self._failed_since[number] = None
+        if len(self._failed_since) >= MAX_SUSPECTS:
+            self.new_round()
+        self._failed_since.add(number)
         strike = POLICY[cause].strike
         poisonous = strike is not Strike.NONE and self._suspects.struck(number, strike)
         verdict = judge(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from gateway.errors import LocalError
 from gateway.model import Delivery, DeliveryState, Priority
@@ -39,7 +39,12 @@ _DUE, _DUE_ANYWAY = (
 
 
 def claim(
-    tx: Transaction, destination: str, limit: int, max_bytes: int | None, max_priority: Priority | None
+    tx: Transaction,
+    destination: str,
+    limit: int,
+    max_bytes: int | None,
+    max_priority: Priority | None,
+    leave_out: Collection[int] = (),
 ) -> list[Job]:
     """Take the next deliveries for `destination` (see Spool.claim)."""
     number = tx.destinations.find(destination)
@@ -47,12 +52,13 @@ def claim(
         return []
     lowest = max(Priority) if max_priority is None else max_priority
     _make_due(tx, number, max(limit, _DUE_BATCH))
+    but_not = f"AND d.number NOT IN ({', '.join(str(int(one)) for one in leave_out)}) " if leave_out else ""
     # The index is named because a plan without it would still be right, and slow.
     rows = tx.rows(
-        f"SELECT {DELIVERY}, {OBJECT}, i.data "  # noqa: S608 - constant column lists
+        f"SELECT {DELIVERY}, {OBJECT}, i.data "  # noqa: S608 - constant column lists, and whole numbers
         "FROM deliveries d INDEXED BY deliveries_in_order JOIN objects o ON o.number = d.object "
         "LEFT JOIN inline i ON i.object = d.object "
-        "WHERE d.state = ? AND d.destination = ? AND d.waiting = 0 AND d.priority <= ? "
+        f"WHERE d.state = ? AND d.destination = ? AND d.waiting = 0 AND d.priority <= ? {but_not}"
         "ORDER BY d.priority, d.number LIMIT ?",
         QUEUED,
         number,

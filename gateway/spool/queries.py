@@ -92,17 +92,24 @@ def oldest(db: sqlite3.Connection) -> dict[str, float]:
     return found
 
 
-def next_due(db: sqlite3.Connection, destination: str, now: float, max_wait: float) -> float | None:
-    """Return when the next queued delivery may go: 0.0 for now, None for never."""
+def next_due(
+    db: sqlite3.Connection,
+    destination: str,
+    now: float,
+    max_wait: float,
+    max_priority: Priority = Priority.BULK,
+) -> float | None:
+    """Return when the next queued delivery of at least this priority may go: 0.0 for now, None for never."""
     row = db.execute("SELECT id FROM destinations WHERE name = ?", (destination,)).fetchone()
     if row is None:
         return None
-    for priority in Priority:
+    wanted = [priority for priority in Priority if priority <= max_priority]
+    for priority in wanted:
         if _page(db, QUEUED, row[0], 0, priority, 0, 1):
             return 0.0
     ends = [
         end
-        for priority in Priority
+        for priority in wanted
         for function in ("min", "max")
         for (end,) in db.execute(
             f"SELECT {function}(not_before) FROM deliveries INDEXED BY deliveries_waiting "  # noqa: S608

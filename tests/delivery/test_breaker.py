@@ -185,3 +185,22 @@ def test_an_answer_mends_a_link_and_no_peer_that_refuses_objects() -> None:
     pause(subject)
     assert subject.state is Circuit.OPEN
     assert not subject.probe_would_close
+
+
+def test_what_was_on_the_wire_when_it_opened_is_part_of_the_same_incident() -> None:
+    """A cut under a window of sixteen objects is one cut: the wait is that after the first, not the fifth."""
+    subject = breaker()
+    for number in range(16):
+        subject.object_failed(0.0, number, Cause.LOST, "cut", held=False)
+    assert subject.next_probe is not None
+    assert subject.next_probe <= 1.1 * 30
+    subject.probe_succeeded()
+    assert subject.object_failed(100.0, 1, Cause.LOST, "cut", held=False)
+    assert subject.next_probe <= 100 + 1.1 * 60
+
+
+def test_what_our_disk_does_not_give_back_says_nothing_about_the_destination() -> None:
+    subject = breaker()
+    for number in range(20):
+        subject.object_failed(0.0, number, Cause.UNREADABLE, "the disk failed", held=True)
+    assert subject.state is Circuit.CLOSED

@@ -99,6 +99,22 @@ async def test_put_back_waits_until_it_is_due(spool: Spool, clock: Clock) -> Non
     assert (await spool.show(2)).history == ()
 
 
+async def test_a_claim_leaves_out_what_it_is_told_to(spool: Spool) -> None:
+    await fill(spool, I, I, R, B)
+    assert numbers(await spool.claim("oncology", 2, leave_out={1, 3})) == [2, 4]
+    assert numbers(await spool.claim("oncology", 10)) == [3, 1]
+
+
+async def test_next_due_of_records_does_not_see_images(spool: Spool, clock: Clock) -> None:
+    await fill(spool, R, I)
+    assert await spool.next_due("oncology", max_priority=R) == 0.0
+    job = (await spool.claim("oncology", 1))[0]
+    assert await spool.next_due("oncology", max_priority=R) is None
+    await spool.settle([PutBack(job.delivery.number, clock.now + 30, "busy")])
+    assert await spool.next_due("oncology", max_priority=R) == clock.now + 30
+    assert await spool.next_due("oncology") == 0.0
+
+
 async def test_next_due_is_now_when_something_is_ready(spool: Spool) -> None:
     assert await spool.next_due("oncology") is None
     await fill(spool, B)

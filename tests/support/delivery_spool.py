@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -75,9 +75,12 @@ class DeliverySpool:
         *,
         max_bytes: int | None = None,
         max_priority: Priority | None = None,
+        leave_out: Collection[int] = (),
     ) -> list[Job]:
         self.claims += 1
-        jobs = await self.spool.claim(destination, limit, max_bytes=max_bytes, max_priority=max_priority)
+        jobs = await self.spool.claim(
+            destination, limit, max_bytes=max_bytes, max_priority=max_priority, leave_out=leave_out
+        )
         for number, job in enumerate(jobs):
             self.entries[job.delivery.number].delivery = job.delivery
             if job.object.number in self.damaged:
@@ -99,8 +102,8 @@ class DeliverySpool:
             )
         self._changed.set()
 
-    async def next_due(self, destination: str) -> float | None:
-        return await self.spool.next_due(destination)
+    async def next_due(self, destination: str, *, max_priority: Priority = Priority.BULK) -> float | None:
+        return await self.spool.next_due(destination, max_priority=max_priority)
 
     def on_work(self, callback: Callable[[str], None]) -> Callable[[], None]:
         return self.spool.on_work(callback)
