@@ -22,7 +22,7 @@ test: venv-dev  ## Run every test; those that need DCMTK, Orthanc or root say so
 	@$(PY) -m pytest $(ARGS)
 
 unit: venv-dev  ## Run the tests that need no other program
-	@$(PY) -m pytest --ignore=tests/e2e -m "not peers and not root and not browser and not fuse" $(ARGS)
+	@$(PY) -m pytest --ignore=tests/e2e -m "not peers and not root and not browser and not fuse and not trace" $(ARGS)
 
 lint: venv-dev  ## Check style, types and who imports whom
 	@$(PY) -m ruff check .

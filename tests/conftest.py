@@ -14,7 +14,7 @@ __all__ = ["pytest_runtest_setup", "pytest_terminal_summary", "tallies"]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip tests marked `peers`, `root` or `fuse`, with the reason, where the machine lacks something.
+    """Skip tests marked `peers`, `root`, `fuse` or `trace`, with the reason, where something is missing.
 
     With GATEWAY_REQUIRE_PEERS=1 (set by .ci/run) a missing thing is a failure instead.
     """
@@ -25,6 +25,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         missing = machine.missing_root()
     if missing is None and item.get_closest_marker("fuse"):
         missing = machine.missing_fuse()
+    if missing is None and item.get_closest_marker("trace"):
+        missing = machine.missing_trace()
     if missing is None:
         return
     if os.environ.get("GATEWAY_REQUIRE_PEERS") == "1":

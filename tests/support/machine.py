@@ -70,3 +70,18 @@ def missing_fuse() -> str | None:
     except OSError as error:
         return f"no filesystem of our own can be mounted here: /dev/fuse: {error.strerror}"
     return None
+
+
+@cache
+def missing_trace() -> str | None:
+    """Say in words why the system calls of a process cannot be made to fail here; None: they can."""
+    strace = find("strace")
+    if strace is None:
+        return "not installed: strace (sudo apt install strace)"
+    tried = subprocess.run(
+        [strace, "-qq", "-o", "/dev/null", "-e", "trace=none", "true"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return f"strace may not trace here: {tried.stderr.strip()}" if tried.returncode else None

@@ -10,8 +10,13 @@ from pathlib import Path
 from tests.durability.campaign import Budget, Failure, Tally
 from tests.durability.disk.crash import Policy
 from tests.durability.faults.disk_faults import FaultyDisk
+from tests.durability.faults.nursery import Nursery
+from tests.durability.faults.traced import Traced
+from tests.support.machine import missing_trace
 
 _TELL_EVERY = 200
+_TRACED_EVERY = 100  # faults of the disk between rounds of system calls that the kernel refuses
+_TRACED = 20  # of them in such a round
 
 
 class Faults:
@@ -27,10 +32,10 @@ class Faults:
         seed = budget.seed
         while not budget.over():
             with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-                self._round(Path(folder), seed, budget, tally, tell)
+                self._on_a_bad_disk(Path(folder), seed, budget, tally, tell)
             seed += 1
 
-    def _round(
+    def _on_a_bad_disk(
         self, folder: Path, seed: int, budget: Budget, tally: Tally, tell: Callable[[str], None]
     ) -> None:
         dice = random.Random(seed)
@@ -40,6 +45,8 @@ class Faults:
             for place, fault in enumerate(faults):
                 if budget.over():
                     return
+                if place % _TRACED_EVERY == 0:
+                    self._in_the_kernel(seed + place, tally)
                 if place % _TELL_EVERY == 0:
                     tell(f"seed {seed}: fault {place} of {len(faults)}: {fault}")
                 try:
@@ -48,3 +55,14 @@ class Faults:
                     raise Failure(
                         str(error), seed=seed, history=error.history, step=error.step, evidence=error.evidence
                     ) from error
+
+    def _in_the_kernel(self, seed: int, tally: Tally) -> None:
+        if missing_trace() is not None:
+            tally.add("rounds without strace")
+            return
+        dice = random.Random(seed)
+        with tempfile.TemporaryDirectory(prefix="traced-") as folder, Nursery() as nursery:
+            traced = Traced(nursery, Path(folder))
+            traced.count()
+            for fault in dice.sample(traced.every_fault(), _TRACED):
+                traced.run(fault, tally)
