@@ -56,6 +56,7 @@ from gateway.services.storage import StorageService
 from gateway.services.ups_guard import UpsGuard
 from gateway.services.verification import VerificationService
 from gateway.spool import Spool
+from gateway.spool.scrub import Scrub
 from gateway.state_folder import make_state_folder
 from gateway.surface import Surface
 
@@ -120,6 +121,9 @@ class Gateway:
             Spool.open, state_dir / "spool", settings.spool_limits(self.config), notices=self.notices
         )
         undo.push_async_callback(self.spool.close)
+        self._scrub = Scrub(
+            self.spool, self.spool.directory, self.notices, settings.scrub_policy(self.config)
+        )
         self._capabilities = await asyncio.to_thread(Capabilities.load, state_dir)
         undo.push_async_callback(self._capabilities.save)
 
@@ -249,6 +253,7 @@ class Gateway:
             keeper=self._keeper,
             log_ring=self._log_ring,
             metrics=self.metrics,
+            scrub=self._scrub,
             warm=self._dialer.warm.idle,
         )
         await surface.start(undo)
@@ -264,6 +269,7 @@ class Gateway:
             undo.push_async_callback(engine.close)
         self._run_core("journal", self.spool.wait_failed())
         self._run_core("retention", chores.expire(self.spool, settings.verified_destinations(self.config)))
+        self._run_core("scrub", self._scrub.run())
         for listener in self.listeners:
             await listener.start(self._inherited.get(listener.settings.name, ()))
             undo.push_async_callback(listener.close)

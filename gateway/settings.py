@@ -30,6 +30,7 @@ from gateway.relay.warm import WarmPolicy
 from gateway.services.commitment import CommitmentLimits
 from gateway.services.mpps import ProcedureStepLimits
 from gateway.spool import SpoolLimits
+from gateway.spool.scrub_values import ScrubPolicy
 
 
 def spool_limits(config: Config) -> SpoolLimits:
@@ -51,6 +52,11 @@ def spool_limits(config: Config) -> SpoolLimits:
         step_history_rows=steps.history_rows,
         step_history_seconds=steps.history_seconds,
     )
+
+
+def scrub_policy(config: Config) -> ScrubPolicy:
+    """[scrub]."""
+    return ScrubPolicy(**_fields(config.scrub))
 
 
 def audit_limits(config: Config) -> AuditLimits:

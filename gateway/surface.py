@@ -37,8 +37,11 @@ from gateway.operator.sections.logs import LogsSection
 from gateway.operator.sections.peers import PeersSection
 from gateway.operator.sections.queue import QueueSection
 from gateway.operator.sections.records import RecordsSection
+from gateway.operator.sections.store_check import StoreCheckSection
+from gateway.operator.store_view import StoreView
 from gateway.reachability import Reachabilities
 from gateway.spool import Spool
+from gateway.spool.scrub import Scrub
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +63,7 @@ class Surface:
     keeper: Keeper
     log_ring: LogRing
     metrics: Metrics
+    scrub: Scrub
     warm: Callable[[str], int]  # idle associations that the relay keeps to a peer
 
     async def start(self, undo: AsyncExitStack) -> None:
@@ -89,7 +93,7 @@ class Surface:
         )
         await operator.start()
         undo.push_async_callback(operator.close)
-        self.metrics.observe(self.spool.summary, self.engine.status)
+        self.metrics.observe(self.spool.summary, self.engine.status, self.scrub.status)
         if config.metrics.port is not None:
             metrics_server = MetricsServer(self.metrics, config.metrics.address, config.metrics.port)
             await metrics_server.start()
@@ -107,6 +111,7 @@ class Surface:
             PeersSection(self._peer_view(undo)),
             CertificatesSection(CertificateRoom(state_dir, settings.certificate_uses(self.config))),
             RecordsSection(RecordList(self.spool)),
+            StoreCheckSection(StoreView(self.scrub)),
             *await self.links.sections(undo),
         ]
 

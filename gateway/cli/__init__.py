@@ -28,6 +28,7 @@ COMMANDS = {
     "config": _Entry("gateway.cli.config", "See, check and change the configuration of the running gateway."),
     "status": _Entry("gateway.cli.status", "Say how things are, in one sentence and in detail."),
     "queue": _Entry("gateway.cli.queue", "See and steer what waits, is held, or was delivered."),
+    "spool": _Entry("gateway.cli.spool", "Check what is kept, and rebuild a damaged journal."),
     "commitments": _Entry("gateway.cli.commitments", "See what consoles asked about storage commitment."),
     "steps": _Entry("gateway.cli.steps", "See and steer queued messages of procedure steps."),
     "echo": _Entry("gateway.cli.echo", "Verify the way to a peer, step by step."),
@@ -50,7 +51,7 @@ Exit codes:
   3  the configuration is not valid
   4  no gateway answers on the socket
   5  the peer said no, or cannot be reached
-  6  something needs a person (status --check, doctor, audit verify)
+  6  something needs a person (status --check, doctor, audit verify, spool)
 
 \b
 Environment:

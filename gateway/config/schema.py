@@ -34,6 +34,7 @@ from gateway.config.limits import Delivery, Limits, Spool, Timeouts
 from gateway.config.operations import Log, Metrics, Operator
 from gateway.config.problems import Problem
 from gateway.config.relaying import Commitment, ProcedureSteps, Relay
+from gateway.config.scrubbing import Scrub
 from gateway.config.section import Section
 from gateway.config.sop_class_key import SopClass
 from gateway.model import AETitle, Priority
@@ -188,6 +189,7 @@ class Config(Section):
     peers: tuple[Peer, ...] = ()
     routes: tuple[Route, ...] = ()
     spool: Spool = field(default_factory=Spool)
+    scrub: Scrub = field(default_factory=Scrub)
     delivery: Delivery = field(default_factory=Delivery)
     relay: Relay = field(default_factory=Relay)
     commitment: Commitment = field(default_factory=Commitment)

@@ -41,6 +41,7 @@ from gateway.notices import (
     UpsGuarded,
 )
 from gateway.spool import SpoolSummary
+from gateway.spool.scrub_values import ScrubStatus
 
 # Every series would come twice, with a "_created" that nobody reads.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
@@ -61,6 +62,7 @@ class Metrics:
         self._gauges = Gauges(wall_clock)
         self._summary: Callable[[], Awaitable[SpoolSummary]] | None = None
         self._status: Callable[[], Sequence[DestinationStatus]] = tuple
+        self._scrub: Callable[[], ScrubStatus] | None = None
         self._sop_class = SopClassLabel()
         self._place = Bounded()  # listeners and destinations: as many as are configured
         self._word = Bounded()  # outcomes, statuses, alarm codes
@@ -73,14 +75,16 @@ class Metrics:
         self,
         summary: Callable[[], Awaitable[SpoolSummary]],
         status: Callable[[], Sequence[DestinationStatus]],
+        scrub: Callable[[], ScrubStatus] | None = None,
     ) -> None:
-        """From now on, read the queue and the links from these whenever somebody asks."""
-        self._summary, self._status = summary, status
+        """From now on, read the queue, the links and the scrub from these whenever somebody asks."""
+        self._summary, self._status, self._scrub = summary, status, scrub
 
     async def render(self) -> bytes:
         """Return everything in the Prometheus text format 0.0.4."""
         if self._summary is not None:
-            self._gauges.update(await self._summary(), self._status())
+            scrub = self._scrub() if self._scrub is not None else None
+            self._gauges.update(await self._summary(), self._status(), scrub)
         return generate_latest(self.registry)
 
     def _make(self) -> None:

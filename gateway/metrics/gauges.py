@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from gateway.delivery.courier import DestinationStatus
 from gateway.spool import SpoolSummary
+from gateway.spool.scrub_values import ScrubStatus
 
 _LINK_STATES = ("unknown", "online", "degraded", "offline")
 
@@ -20,16 +21,24 @@ class Gauges(Collector):
         self._wall_clock = wall_clock
         self._summary: SpoolSummary | None = None
         self._status: Sequence[DestinationStatus] = ()
+        self._scrub: ScrubStatus | None = None
 
-    def update(self, summary: SpoolSummary, status: Sequence[DestinationStatus]) -> None:
+    def update(
+        self,
+        summary: SpoolSummary,
+        status: Sequence[DestinationStatus],
+        scrub: ScrubStatus | None = None,
+    ) -> None:
         """Take what is to be rendered from now on."""
-        self._summary, self._status = summary, status
+        self._summary, self._status, self._scrub = summary, status, scrub
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the gauges; nothing before the first update."""
         if self._summary is not None:
             yield from self._queue(self._summary)
             yield from _spool(self._summary)
+        if self._scrub is not None:
+            yield from _store_check(self._scrub)
         yield from _links(self._status)
 
     def _queue(self, summary: SpoolSummary) -> Iterator[GaugeMetricFamily]:
@@ -66,6 +75,29 @@ def _spool(summary: SpoolSummary) -> Iterator[GaugeMetricFamily]:
     for priority, left in summary.room.items():
         room.add_metric([priority.label], left)
     yield room
+
+
+def _store_check(scrub: ScrubStatus) -> Iterator[GaugeMetricFamily]:
+    """How far the check of the store is, and what the last whole one found."""
+    current, last = scrub.current, scrub.last
+    for name, words, value in (
+        ("scrub_running", "1 while the store is being checked.", int(scrub.running)),
+        ("scrub_bytes", "Bytes read by the check that goes on.", current.bytes if current else 0),
+        ("scrub_total_bytes", "Bytes that it has to read.", scrub.total_bytes if current else 0),
+    ):
+        yield GaugeMetricFamily(f"dicom_gateway_{name}", words, value)
+    if last is None:
+        return
+    for name, words, reading in (
+        ("scrub_last_end_timestamp_seconds", "When the last whole check ended.", last.ended_at or 0.0),
+        ("scrub_last_objects", "Objects that it read.", last.objects),
+        ("scrub_last_journal_faults", "Faults of the journal that it found.", last.journal_faults),
+    ):
+        yield GaugeMetricFamily(f"dicom_gateway_{name}", words, reading)
+    found = _gauge("scrub_last_found", "Objects that it found not to be as received.", ["what"])
+    for what in ("damaged", "missing", "unreadable"):
+        found.add_metric([what], getattr(last, what))
+    yield found
 
 
 def _links(status: Sequence[DestinationStatus]) -> Iterator[GaugeMetricFamily]:

@@ -86,6 +86,14 @@ class OperatorClient:
         """Check the audit trail; return the JSON of AuditVerdict."""
         return self._ask("GET", "/v1/audit/verify" + _query({"digest": digest}))
 
+    def store_check(self) -> codec.Json:
+        """Return the JSON of sections.store_check.StoreCheck."""
+        return self._ask("GET", "/v1/store-check")
+
+    def check_store(self) -> codec.Json:
+        """Have everything checked from now on; return the JSON of StoreCheck."""
+        return self._ask("POST", "/v1/store-check")
+
     def associations(self) -> codec.Json:
         """Return the JSON of facts.Associations."""
         return self._ask("GET", "/v1/associations")

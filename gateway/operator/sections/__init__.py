@@ -17,6 +17,7 @@ from gateway.operator.sections.path_test import PathTestSection
 from gateway.operator.sections.peers import PeersSection
 from gateway.operator.sections.queue import QueueSection
 from gateway.operator.sections.records import RecordsSection
+from gateway.operator.sections.store_check import StoreCheckSection
 from gateway.operator.sections.trends import TrendsSection
 
 SECTIONS: tuple[type[Section], ...] = (
@@ -29,6 +30,7 @@ SECTIONS: tuple[type[Section], ...] = (
     PeersSection,
     QueueSection,
     RecordsSection,
+    StoreCheckSection,
 )
 
 ALL_ROUTES: tuple[Route, ...] = (*ROUTES, *(route for section in SECTIONS for route in section.routes))
