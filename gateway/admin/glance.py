@@ -335,14 +335,14 @@ def _how_sure(totals: RecordTotals, centre: str, say: Voice) -> Iterator[str]:
         yield say.text("%(centre)s has confirmed that it keeps them.", centre=centre)
     elif totals.confirmed:
         yield say.ntext(
-            "%(centre)s has confirmed that it keeps %(count)s of them; the others it has accepted.",
-            "%(centre)s has confirmed that it keeps %(count)s of them; the others it has accepted.",
+            "%(centre)s has confirmed that it keeps %(count)s of them; the rest is accepted, not verified.",
+            "%(centre)s has confirmed that it keeps %(count)s of them; the rest is accepted, not verified.",
             totals.confirmed,
             centre=centre,
         )
     else:
         yield say.text(
-            "%(centre)s has accepted them. It has not been asked, or has not yet confirmed, "
+            "%(centre)s has accepted them; not verified: it has not been asked, or has not yet confirmed, "
             "that it keeps them.",
             centre=centre,
         )

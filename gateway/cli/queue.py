@@ -16,7 +16,6 @@ from gateway.operator.words import count_of, size
 _STATE_STYLE = {
     "held": "red",
     "sending": "cyan",
-    "accepted": "green",
     "confirmed": "green",
     "discarded": "dim",
 }
@@ -24,12 +23,14 @@ _STATE_STYLE = {
 _STATE_WORDS = {
     "queued": "waits for its turn",
     "sending": "is being sent",
-    "accepted": "was accepted by the destination; it is not yet proof that the destination kept these bytes",
-    "confirmed": "was accepted and confirmed by the destination",
+    "accepted": "is accepted, not verified: nothing proves yet that the destination keeps these bytes",
+    "confirmed": "is confirmed: there is proof that the destination keeps it",
     "held": "is held and waits for a person to decide",
     "released": "was delivered; its bytes are deleted here, because the retention is over",
     "discarded": "was given up by an operator",
 }
+
+_STATE_LABELS = {"accepted": "accepted, not verified"}
 
 
 @click.group(name="queue")
@@ -111,7 +112,7 @@ def _there_are_more(newest: bool, following: int) -> None:
 def _row(delivery: facts.DeliveryFacts) -> list[Cell | str]:
     return [
         str(delivery.number),
-        Cell(delivery.state, _STATE_STYLE.get(delivery.state, "")),
+        Cell(_STATE_LABELS.get(delivery.state, delivery.state), _STATE_STYLE.get(delivery.state, "")),
         delivery.priority,
         delivery.sop_class,
         size(delivery.size),
@@ -158,7 +159,8 @@ def _tell(story: facts.Story) -> None:
     say(f"  SOP class  {thing.sop_class_uid}")
     say(f"  SHA-256    {thing.sha256}")
     for other in story.others:
-        say(f"  also to    {other.destination}: {other.state} (delivery {other.number})")
+        state = _STATE_LABELS.get(other.state, other.state)
+        say(f"  also to    {other.destination}: {state} (delivery {other.number})")
     say()
     say(f"Tried {count_of(delivery.attempts, 'time')} so far.")
     if delivery.state == "queued" and delivery.not_before is not None:

@@ -152,6 +152,8 @@ def _show(data: codec.Json, as_json: bool) -> None:
             say(sentence, "red")
     say()
     _destinations(status)
+    for sentence in _unverified(status):
+        say(sentence)
     say()
     _spool(status.spool)
     _commitments(status.commitments)
@@ -177,6 +179,16 @@ def _destinations(status: facts.Status) -> None:
         Column("why"),
     ]
     table(columns, [_destination(destination, status.now) for destination in status.destinations])
+
+
+def _unverified(status: facts.Status) -> list[str]:
+    """Accepted is not kept: say how much nobody has verified, and how long its bytes stay here."""
+    return [
+        f"Accepted, not verified: {count_of(one.unverified.count, 'object')} at {label(one)}; "
+        f"the bytes stay here {'until they are confirmed' if one.verified else 'for the retention time'}."
+        for one in status.destinations
+        if one.unverified.count
+    ]
 
 
 def _destination(one: facts.DestinationFacts, now: float) -> list[Cell | str]:

@@ -152,7 +152,9 @@ class Metrics:
             "commitments", "Storage commitment: requested by consoles, reported to them.", "step", "outcome"
         )
         self._committed = counter(
-            "commitment_instances", "Objects that destinations committed, or did not.", "outcome"
+            "commitment_instances",
+            "Objects that destinations committed or were found there, or not; kept-other is part of failed.",
+            "outcome",
         )
         self._steps = counter(
             "procedure_steps", "Tries to pass on a queued procedure step.", "destination", "outcome"
@@ -202,6 +204,8 @@ class Metrics:
             case CommitmentAnswered():
                 self._committed.labels("committed").inc(notice.committed)
                 self._committed.labels("failed").inc(notice.failed)
+                self._committed.labels("undecided").inc(notice.undecided)
+                self._committed.labels("kept-other").inc(notice.other)
             case StepSettled():
                 self._steps.labels(self._place(notice.destination), self._word(notice.outcome)).inc()
 

@@ -8,6 +8,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from gateway.delivery.courier import DestinationStatus
+from gateway.model import DeliveryState
 from gateway.spool import SpoolSummary
 from gateway.spool.scrub_values import ScrubStatus
 
@@ -51,6 +52,13 @@ class Gauges(Collector):
             values = [cell.destination, cell.state.value, cell.priority.label]
             objects.add_metric(values, cell.count)
             amount.add_metric(values, cell.bytes)
+        unverified = _gauge(
+            "queue_unverified_objects",
+            "Accepted, not verified: nothing proves yet that the destination keeps them.",
+            ["destination"],
+        )
+        for name in sorted({cell.destination for cell in summary.cells}):
+            unverified.add_metric([name], summary.count(DeliveryState.ACCEPTED, destination=name))
         oldest = _gauge(
             "queue_oldest_seconds", "Age of the oldest object not delivered yet.", ["destination"]
         )
@@ -58,7 +66,7 @@ class Gauges(Collector):
         for destination, received_at in summary.oldest.items():
             # A clock that was set back must not make an age negative.
             oldest.add_metric([destination], max(now - received_at, 0.0))
-        yield from (objects, amount, oldest)
+        yield from (objects, amount, unverified, oldest)
 
 
 def _spool(summary: SpoolSummary) -> Iterator[GaugeMetricFamily]:

@@ -18,6 +18,9 @@ _HELD = {
     "damaged": "The copy here is damaged: look at the disk, and have the console send the object again.",
     "not-committed": "The destination had accepted it and has not committed it: look for it there, then "
     "dicom-gateway queue retry {number} sends it once more.",
+    "kept-other": "The destination accepted it, and keeps another object under the same SOP Instance UID: "
+    "have the two compared there. When this one is right, have the other one removed there, then "
+    "dicom-gateway queue retry {number}; when theirs is right, discard this one.",
     "operator": "Release it when it may go: dicom-gateway queue release {number}",
     "not-accepted": f"{_ASK} to accept this SOP class, then: {_RETRY}",
     "not-convertible": f"{_ASK} to accept this transfer syntax, then: {_RETRY}",
@@ -40,10 +43,13 @@ class Advice:
     words: str
 
 
-def advise(delivery: Delivery, cause: str, *, link: str | None, paused: bool) -> Advice:
+def advise(
+    delivery: Delivery, cause: str, *, link: str | None, paused: bool, verifies: bool = False
+) -> Advice:
     """Say what a person should do about `delivery`, given its destination's link.
 
-    `link` is None when the destination is not in the configuration any more.
+    `link` is None when the destination is not in the configuration any more. `verifies`: everything that it
+    accepts is to be verified there.
     """
     if link is None and delivery.state in _UNDELIVERED:
         return Advice(
@@ -62,6 +68,18 @@ def advise(delivery: Delivery, cause: str, *, link: str | None, paused: bool) ->
             return Advice("link-down", f"It leaves when the link is back. {words}")
         case DeliveryState.QUEUED | DeliveryState.SENDING:
             return Advice("on-its-way", "Nothing to do: it is on its way.")
+        case DeliveryState.ACCEPTED if verifies:
+            return Advice(
+                "to-be-verified",
+                "Nothing to do: accepted, not verified yet. Its bytes stay here until the destination is "
+                "known to keep it.",
+            )
+        case DeliveryState.ACCEPTED:
+            return Advice(
+                "not-verified",
+                "Accepted, not verified: nothing proves that the destination keeps it. Its bytes stay here "
+                "for the retention time. The keys `commitment` and `compare` of the peer have it verified.",
+            )
         case DeliveryState.DISCARDED:
             return Advice("given-up", "Nothing to do: somebody gave it up; the history says who and why.")
         case _:

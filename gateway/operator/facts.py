@@ -14,7 +14,7 @@ LinkState = Literal["online", "degraded", "offline", "unknown"]
 State = Literal["queued", "sending", "accepted", "confirmed", "held", "released", "discarded"]
 PriorityName = Literal["record", "image", "bulk"]
 Level = Literal["ok", "waiting", "attention"]
-CommitmentOfDelivery = Literal["not-asked", "asked", "put-off", "confirmed"]
+CommitmentOfDelivery = Literal["not-asked", "asked", "put-off", "comparing", "confirmed"]
 StepName = Literal["name", "tcp", "tls", "association", "echo"]
 CommitmentStateName = Literal["open", "reporting", "reported", "given-up"]
 StepStateName = Literal["queued", "held", "done", "refused", "discarded"]
@@ -66,6 +66,10 @@ class DestinationFacts:
     bytes_per_second: Annotated[float | None, "measured goodput"]
     last_success_at: float | None
     next_try_at: Annotated[float | None, "when delivery is tried again, if it waits for that"]
+    unverified: Annotated[
+        Amount, "of the delivered ones: accepted, not verified; nothing proves they are kept"
+    ] = Amount(0, 0)
+    verified: Annotated[bool, "whatever it accepts is to be verified; until then the bytes stay here"] = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,6 +197,7 @@ class GatewayControl:
             told.cause,
             link=status.link_state if status else None,
             paused=status.paused if status else False,
+            verifies=presenting.verifies(self._peers[status.name]) if status else False,
         )
         return presenting.story(told, advice)
 

@@ -17,6 +17,8 @@ from gateway.reachability import Reachabilities
 MAX_LISTED: Final = 20
 """Refused contexts shown in a list; the details have all of them."""
 
+_STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
+_STUDY_ROOT_GET: Final = "1.2.840.10008.5.1.4.1.2.2.3"
 _RESULTS: Final[dict[int, facts.ContextResult]] = {
     1: "user",
     2: "provider",
@@ -151,6 +153,9 @@ class PeerView:
             accepted=len(contexts) - len(refused),
             refused=refused[:MAX_LISTED],
             refused_count=len(refused),
+            compare=peer.compare,
+            queries=_offered(entry, _STUDY_ROOT_FIND),
+            gives_back=_offered(entry, _STUDY_ROOT_GET),
         )
         return told, contexts
 
@@ -162,6 +167,14 @@ class PeerView:
             if uid not in heard and (accepted or refused):
                 contexts.append(_learned(uid, accepted, refused))
         return _sorted(contexts)
+
+
+def _offered(entry: PeerEntry | None, uid: str) -> facts.Offered:
+    """Say what was learned of a service on the associations with a peer since the start."""
+    found = entry.answers.get(uid) if entry else None
+    if found is None:
+        return "unknown"
+    return "yes" if found.accepted else "no"
 
 
 def _caller(entry: CallerEntry) -> tuple[facts.CallerFacts, tuple[facts.ContextFacts, ...]]:

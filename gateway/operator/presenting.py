@@ -19,6 +19,11 @@ _WAITING = (DeliveryState.QUEUED, DeliveryState.SENDING)
 _DELIVERED = (DeliveryState.ACCEPTED, DeliveryState.CONFIRMED)
 
 
+def verifies(peer: Peer) -> bool:
+    """Say whether everything that a peer accepts is to be verified there."""
+    return peer.commitment in ("always", "query")
+
+
 def destination(peer: Peer, known: DestinationStatus, summary: SpoolSummary) -> facts.DestinationFacts:
     """Return a destination with its link and its part of the spool."""
     waiting = facts.Waiting(
@@ -45,6 +50,8 @@ def destination(peer: Peer, known: DestinationStatus, summary: SpoolSummary) -> 
         bytes_per_second=known.goodput,
         last_success_at=known.last_success,
         next_try_at=known.next_try,
+        unverified=_amount(summary, peer.name, (DeliveryState.ACCEPTED,)),
+        verified=verifies(peer),
     )
 
 

@@ -221,7 +221,7 @@ class DeliveryStory:
     deliveries: tuple[Delivery, ...]  # of the same object, to every destination, this one included
     receipts: tuple[tuple[int, Receipt], ...]  # (delivery number, receipt), oldest first
     history: tuple[HistoryEvent, ...]  # oldest first
-    commitment: str = "not-asked"  # "asked" and unanswered since it was accepted, or "put-off"
+    commitment: str = "not-asked"  # "asked" and unanswered since it was accepted, "put-off", or "comparing"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from gateway.operator.client import ApiProblem
 from gateway.operator.queue_facts import QueueKinds
 
 HELD_FOR = (
-    "conflict", "refused", "not-accepted", "not-convertible", "not-committed", "busy", "unknown-status",
-    "cuts-association", "operator", "checking", "missing", "damaged",
+    "conflict", "refused", "not-accepted", "not-convertible", "not-committed", "kept-other", "busy",
+    "unknown-status", "cuts-association", "operator", "checking", "missing", "damaged",
 )  # fmt: skip
 """Causes for which something can be held, the usual ones first."""
 

@@ -12,7 +12,7 @@ STATES: Mapping[str, str] = {
     "queued": N_("waiting"),
     "sending": N_("being sent"),
     "held": N_("held back"),
-    "accepted": N_("accepted by the centre"),
+    "accepted": N_("accepted, not verified"),
     "confirmed": N_("confirmed by the centre"),
     "released": N_("delivered, no longer kept here"),
     "discarded": N_("discarded"),
@@ -31,6 +31,7 @@ CAUSES: Mapping[str, str] = {
     "missing": N_("Its bytes are missing on the disk of this gateway."),
     "operator": N_("Somebody has held it back."),
     "not-committed": N_("The destination had accepted it, and has not committed to keeping it."),
+    "kept-other": N_("The destination accepted it, and keeps another object with the same identity."),
     # the destination as a whole
     "unreachable": N_("The destination could not be reached."),
     "tls": N_("No secure (TLS) connection could be made."),
@@ -70,6 +71,10 @@ NEXT_STEPS: Mapping[str, str] = {
     "held-not-committed": N_(
         "Have somebody look for it at the destination. If it is not there, try again: it is sent once more."
     ),
+    "held-kept-other": N_(
+        "Have both objects compared at the destination. If this one is right, have the other one removed "
+        "there and try again. If theirs is right, discard this one."
+    ),
     "held-operator": N_("Release it when it may go."),
     "held-not-accepted": N_(
         "Ask the administrator of the destination to accept this kind of object, then try again."
@@ -90,13 +95,23 @@ NEXT_STEPS: Mapping[str, str] = {
     "on-its-way": N_("Nothing to do: it is on its way."),
     "given-up": N_("Nothing to do: somebody discarded it. The history says who and why."),
     "arrived": N_("Nothing to do: it has arrived."),
+    "to-be-verified": N_(
+        "Nothing to do: accepted, not verified yet. It stays here until the destination is known to keep it."
+    ),
+    "not-verified": N_(
+        "Nothing to do. The destination has accepted it, and nobody has verified that it keeps it. It stays "
+        "here for the time set for that."
+    ),
 }
 
 EVENTS: Mapping[str, str] = {
     "received-again": N_("The same object was received again"),
     "put-back": N_("Sending failed; it is tried again"),
     "held": N_("Held back: a person has to decide"),
-    "confirmed": N_("Confirmed: the destination has committed to keeping it"),
+    "committed": N_(
+        "The destination has committed to keeping it; what it keeps is compared before that counts"
+    ),
+    "confirmed": N_("Confirmed: there is proof that the destination keeps it"),
     "retried": N_("Put back into the queue, to be sent again"),
     "released-by-operator": N_("Released"),
     "held-by-operator": N_("Held back by a person"),
@@ -112,6 +127,7 @@ EVENT_KINDS: Mapping[str, str] = {
     "received-again": "info",
     "put-back": "waiting",
     "held": "attention",
+    "committed": "waiting",
     "confirmed": "ok",
     "retried": "info",
     "released-by-operator": "info",

@@ -27,6 +27,7 @@ RefusalCode = Literal[
     "refused-without-reason",
     "rejected",
 ]
+Offered = Literal["unknown", "yes", "no"]
 ReachName = Literal["unknown", "up", "down", "trial"]
 Role = Literal["scu", "scp", "both", "none"]
 
@@ -128,7 +129,7 @@ class PeerFacts:
     calling_ae: Annotated[str, "our title towards it"]
     destination: Annotated[bool, "objects are kept here and delivered to it"]
     max_associations: int
-    commitment: str
+    commitment: Annotated[str, "how what it accepts is confirmed: on-request, always, query or never"]
     reach: ReachName
     reason: Annotated[str, "why it is down; may be empty"]
     next_try_seconds: Annotated[float | None, "it is not dialled before, except for a test"]
@@ -143,6 +144,9 @@ class PeerFacts:
     accepted: int
     refused: Annotated[tuple[ContextFacts, ...], "what we proposed and it refused; the first ones"]
     refused_count: int
+    compare: Annotated[str, "with what it was sent: auto, attributes, object or never"] = "never"
+    queries: Annotated[Offered, "whether it takes queries of ours (Study Root C-FIND)"] = "unknown"
+    gives_back: Annotated[Offered, "whether it gives objects back to us (Study Root C-GET)"] = "unknown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,7 @@ async def test_the_four_steps(bench: RecordBench, page: Site) -> None:
     await bench.hold("archive")
     (row,) = await rows(page)
     sent, held = row.all(".way")
-    assert sent.text.endswith("ARIA: sent 12:00:00, not confirmed yet")
+    assert sent.text.endswith("ARIA: sent 12:00:00, accepted, not verified")
     assert held.text.endswith("archive: held back, somebody has to decide")
     assert [dot["class"] for dot in sent.all("circle")] == ["done", "done", "done", "todo"]
     assert [dot["class"] for dot in held.all("circle")] == ["done", "done", "held", "todo"]
@@ -188,7 +188,7 @@ async def test_what_is_not_kept_any_more(bench: RecordBench, page: Site) -> None
     (row,) = await rows(page)
     assert "delivered, no longer kept here" in row.text
     assert row.find(".patient").text == "–"
-    assert "ARIA: sent 12:00:00, not confirmed yet" in row.text
+    assert "ARIA: sent 12:00:00, accepted, not verified" in row.text
     assert not row.all(".reveal")
 
 

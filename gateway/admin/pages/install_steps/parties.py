@@ -32,8 +32,8 @@ from gateway.operator.certificate_facts import CertificateFiles, Certificates
 COMMITMENT: Final = (
     ("on-request", N_("ask for it when a console asks (usual)")),
     ("always", N_("ask for it for every object")),
-    ("query", N_("the centre has none: look the objects up there instead (C-FIND)")),
-    ("never", N_("do without")),
+    ("query", N_("the centre has none: look every object up there instead (C-FIND)")),
+    ("never", N_("do without: what the centre accepts is not verified")),
 )
 _CENTRE_FIELDS = (
     "name", "ae_title", "host", "port", "called", "security", "server_name", "calling_ae", "commitment",
