@@ -4,30 +4,35 @@ with Box(tmp_path, centre.port, seed=3) as box:
     for _ in range(50):
         box.live_and_cut()
     box.drain()
-    box.ledger.check(centre.stored(), ...)
+    box.check(centre, "an example")
 """
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
+import time
 from pathlib import Path
 from typing import Self
 
 from tests.durability.campaign import Failure, Tally
 from tests.durability.disk.crash import Policy
+from tests.durability.disk.materialize import materialize
 from tests.durability.fuse.mount import Mounted
 from tests.durability.power_cuts.ledger import Ledger, things
 from tests.durability.power_cuts.senders import Sender, StorescuSender, WireSender
 from tests.support import machine
 from tests.support.gateway_process import GatewayProcess, peer
 from tests.support.processes import ProgramFailed
+from tests.support.receiver import Receiver
 
 _LONGEST_LIFE = 0.4  # seconds between readiness and a cut that comes by the clock
 _CALLS = 400  # a cut that comes at a call of the filesystem: at most so many after readiness
 _SYNCS = 40
 _PATIENCE = 10.0  # seconds for a call that does not come, because the gateway has nothing to do
 _QUICK = {"delivery": {"link_backoff": {"base": 0.05, "ceiling": 0.1}}}
+_SAYING = 10.0  # seconds for the centre's words to come through
 _PLENTY = 1_000_000  # objects per console: their numbers never meet
 
 
@@ -37,6 +42,7 @@ class Box:
     def __init__(self, folder: Path, centre: int, *, seed: int, storescu: bool = True) -> None:
         """`centre`: a port on this machine. Without `storescu` there is our own console alone."""
         self.seed = seed
+        self._folder = folder
         self.tally = Tally()
         self.ledger = Ledger()
         self.disk = Mounted(folder, seed=seed)
@@ -66,6 +72,8 @@ class Box:
 
     def __exit__(self, kind: object, *_: object) -> None:
         try:
+            if kind is not None:
+                self._keep_evidence()
             for sender in self._senders:
                 sender.stop()
         finally:
@@ -74,6 +82,16 @@ class Box:
             self.disk.stop()
         if kind is None:
             self.check_complaints()
+
+    def _keep_evidence(self) -> None:
+        """What is on the disk now, and what the gateway said last, in the box's folder, to be looked at."""
+        program = self.gateway.program
+        if program is not None:
+            (self._folder / "gateway said").write_text(program.output)
+        kept = self._folder / "disk when it failed"
+        kept.mkdir()
+        with contextlib.suppress(OSError, EOFError):  # its process may be what failed
+            materialize(self.disk.disk(), kept)
 
     def check_complaints(self) -> None:
         """Failure when a console got anything but success."""
@@ -102,21 +120,33 @@ class Box:
             self.disk.freeze_at(call, nth=nth, after=kind == "after a sync")
             self.disk.wait_frozen(_PATIENCE if call == "fsync" else 1.0)
 
-    def cut(self) -> None:
+    def cut(self, *starting: threading.Thread) -> None:
         """Cut the power, with what survives drawn by chance; the disk is there again, the gateway is not."""
-        assert self.gateway.program is not None
         policy = self._dice.choice((Policy.WEAK, Policy.WEAK, Policy.ORDERED, None))
         done = self.disk.cut(self.gateway.pid, policy=policy)
+        for thread in starting:
+            thread.join(30)  # it sees the death of what it waited for
         self.gateway.kill()
         self.disk.power_on()
         self.tally.add("power cuts")
         self.tally.add("sectors that were not synced", done.sectors_pending)
         self.tally.add("of these lost", done.sectors_pending - done.sectors_survived)
 
-    def cut_during_start(self) -> bool:
-        """Cut it now, and again at some call of the start that follows; whether that start was cut, too.
+    def wait_for_objects(self, count: int) -> None:
+        """Return when so many more were acknowledged. Failure when nothing gets through any more."""
+        if not self.ledger.wait_acknowledged(count, 60):
+            words = f"nothing gets through any more\n{self.gateway.describe()}"
+            raise Failure(words, seed=self.seed, history="power cuts")
 
-        Leaves it down.
+    def launch_if_down(self) -> None:
+        """Let it start in peace."""
+        if self.gateway.program is None:
+            self.gateway.launch()
+
+    def cut_during_start(self) -> bool:
+        """Cut it now, if it runs, and again at some call of the start that follows.
+
+        Whether that start was cut: then it is down, otherwise it runs.
         """
         if self.gateway.program is not None:
             self.cut()
@@ -130,8 +160,7 @@ class Box:
         if not frozen:
             starting.join()
             return False
-        self.cut()
-        starting.join(30)
+        self.cut(starting)
         return True
 
     def _try_to_launch(self, ready: threading.Event) -> None:
@@ -156,6 +185,14 @@ class Box:
             attention = gateway.status()["attention"]
         if held or attention:
             raise Failure(f"held: {held}, attention: {attention}", seed=self.seed, history="power cuts")
+
+    def check(self, centre: Receiver, history: str) -> None:
+        """Compare what was acknowledged with what the centre says it kept; it says so a moment later."""
+        deadline = time.monotonic() + _SAYING
+        while self.ledger.missing(centre.stored()) and time.monotonic() < deadline:
+            threading.Event().wait(0.05)
+        evidence = str(self._folder)
+        self.ledger.check(centre.stored(), self.tally, seed=self.seed, history=history, evidence=evidence)
 
     def _is_empty(self) -> bool:
         return all(not amount["count"] for amount in self.gateway.destination()["waiting"].values())

@@ -61,27 +61,34 @@ class Ledger:
         with self._lock:
             return len(self._acknowledged)
 
-    def check(self, arrived: Iterable[Mapping[str, Any]], tally: Tally, seed: int, history: str) -> None:
-        """Compare with what the centre kept (Receiver.stored()); Failure when something is lost or torn."""
-        rows = list(arrived)
+    def missing(self, arrived: Iterable[Mapping[str, Any]]) -> set[str]:
+        """What was acknowledged and is not among what the centre kept."""
         with self._lock:
-            offered, acknowledged = dict(self._offered), set(self._acknowledged)
-        digests = {event["uid"]: event["digest"] for event in rows}
-        lost = acknowledged - set(digests)
-        altered = [
-            event["uid"]
-            for event in rows
-            if event["uid"] in offered and event["digest"] != offered[event["uid"]]
-        ]
-        times = Counter(event["uid"] for event in rows if event["uid"] in offered)
-        tally.add(ACKNOWLEDGED, len(acknowledged))
+            return self._acknowledged - {event["uid"] for event in arrived}
+
+    def check(
+        self,
+        arrived: Iterable[Mapping[str, Any]],
+        tally: Tally,
+        *,
+        seed: int,
+        history: str,
+        evidence: str = "",
+    ) -> None:
+        """Compare with what the centre kept (Receiver.stored()); Failure when something is lost or torn."""
+        with self._lock:
+            offered, acknowledged = dict(self._offered), len(self._acknowledged)
+        rows = [event for event in arrived if event["uid"] in offered]
+        lost = self.missing(rows)
+        altered = [event["uid"] for event in rows if event["digest"] != offered[event["uid"]]]
+        times = Counter(event["uid"] for event in rows)
+        tally.add(ACKNOWLEDGED, acknowledged)
         tally.add("arrived more than once", sum(count - 1 for count in times.values()))
         tally.add(LOST, len(lost))
+        words = ""
         if lost:
-            words = (
-                f"{len(lost)} of {len(acknowledged)} acknowledged objects never arrived: {sorted(lost)[:3]}"
-            )
-            raise Failure(words, seed=seed, history=history)
-        if altered:
+            words = f"{len(lost)} of {acknowledged} acknowledged objects never arrived: {sorted(lost)[:3]}"
+        elif altered:
             words = f"{len(altered)} objects arrived with other bytes than were sent: {altered[:3]}"
-            raise Failure(words, seed=seed, history=history)
+        if words:
+            raise Failure(words, seed=seed, history=history, evidence=evidence)
