@@ -24,6 +24,7 @@ from gateway.spool.age_clock import AgeClock
 from gateway.spool.commitments import follow
 from gateway.spool.files import Disk, Files
 from gateway.spool.recovery import make_names_durable, open_journal
+from gateway.spool.salvage import tail
 from gateway.spool.schema import PLACE_FILE, PLACE_INLINE, SUBJECT_OBJECT
 from gateway.spool.transaction import Destinations, Kinds, Transaction
 from gateway.spool.values import SpoolLimits
@@ -354,6 +355,7 @@ class Journal:
 
     def _shut(self) -> None:
         self._around.release_readers()
+        tail.mark_closed(self._db)
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
 

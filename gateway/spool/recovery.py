@@ -18,6 +18,9 @@ from gateway.spool.age_clock import AgeClock, last_reading
 from gateway.spool.damage import hold_if_lost, mark_missing
 from gateway.spool.files import Files
 from gateway.spool.rows import DELIVERY, delivery_from
+from gateway.spool.salvage import tail
+from gateway.spool.salvage.adopt import read_file
+from gateway.spool.salvage.putting_right import UNKNOWN_DESTINATION, add, hold_for_all
 from gateway.spool.schema import (
     PLACE_FILE,
     PLACE_INLINE,
@@ -115,14 +118,20 @@ def recover(
     try:
         created = JOURNAL not in files.list_names(directory)
         start_checks.check(directory, JOURNAL, store, files)
-        db = open_journal(files, directory)
-        create_or_migrate(db)
+        last_commit, had_wal = tail.last_commit(directory / JOURNAL), tail.has_wal(directory / JOURNAL)
+        db = _open_twice(files, directory)
+        tail_is_gone = not had_wal and tail.was_running(db)
+        stranded = _write_back(db, directory / JOURNAL, last_commit, closed=not tail_is_gone)
         now = wall_clock()
         age_clock = AgeClock(last_reading(db, now), steady_clock)
         tx = Transaction(db, Destinations(db), Kinds(db), limits, now, age_clock())
         requeued = _requeue(tx)
         store.create()
-        found = _reconcile(tx, store)
+        taken = tail.TakenUp()
+        if stranded is not None:
+            with _transaction(tx):
+                taken = tail.take_up(tx, store, stranded)
+        found = _reconcile(tx, store, taken.adopted if tail_is_gone else None)
         store.number_from(found.last_file + 1)
         objects, kept = tx.rows(
             "SELECT coalesce(sum(count), 0), coalesce(sum(bytes), 0) FROM counters "
@@ -134,6 +143,7 @@ def recover(
         comparisons = tuple(row[0] for row in tx.rows("SELECT object FROM comparisons ORDER BY object"))
         make_wal_ready(files, directory, db, limits)
         make_names_durable(files, directory, db)
+        tail.mark_running(db)
     except (sqlite3.Error, OSError, SpoolFailure) as error:
         if db is not None:
             with contextlib.suppress(sqlite3.Error):  # it has failed before
@@ -152,7 +162,7 @@ def recover(
         checks=len(comparisons),
         seconds=monotonic() - started,
     )
-    return Recovered(db, report, tuple(_alarms(found)), comparisons, kept, age_clock)
+    return Recovered(db, report, (*taken.alarms(), *_alarms(found)), comparisons, kept, age_clock)
 
 
 @contextmanager
@@ -185,14 +195,64 @@ def _requeue(tx: Transaction) -> int:
         total += len(rows)
 
 
-def _reconcile(tx: Transaction, store: Store) -> _Reconciled:
-    """Compare names with rows, one directory at a time: memory does not grow with the spool."""
+def _open_twice(files: Files, directory: Path) -> sqlite3.Connection:
+    """Open the journal and bring it to the newest version.
+
+    A read that failed once can make SQLite say that the journal is damaged: only what it says twice is so.
+    """
+    try:
+        return _open_once(files, directory)
+    except sqlite3.Error as error:
+        if start_checks.lost(error) is None:
+            raise
+    return _open_once(files, directory)
+
+
+def _open_once(files: Files, directory: Path) -> sqlite3.Connection:
+    db = open_journal(files, directory)
+    try:
+        create_or_migrate(db)
+    except (sqlite3.Error, SpoolFailure):
+        with contextlib.suppress(sqlite3.Error):
+            db.close()
+        raise
+    return db
+
+
+def _write_back(
+    db: sqlite3.Connection, database: Path, last_commit: int, *, closed: bool
+) -> tail.Stranded | None:
+    """Move everything that can be read into the database, durably, before anything is decided by it.
+
+    What the WAL shows need not be on the disk: the process may have been killed before its sync, or the sync
+    failed. A file that is removed because of such a row would be missed after the next power cut. Returns
+    what SQLite left out of the WAL, if anything. `closed`: the WAL was whole, or there was none to be missed.
+    """
+    _, frames, _ = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    stranded = tail.read_stranded(database) if last_commit > frames else None
+    if closed:
+        tail.mark_closed(db)  # an empty WAL is in order from here on
+    busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise SpoolFailure("the journal could not be written back: another program has it open")
+    return stranded
+
+
+def _reconcile(tx: Transaction, store: Store, adopted: list[int] | None = None) -> _Reconciled:
+    """Compare names with rows, one directory at a time: memory does not grow with the spool.
+
+    `adopted`: takes the numbers of objects made of files without a row, when these are not to be removed.
+    """
     found = _Reconciled()
     covered = 0
     for first, present in store.scan():
         _reconcile_range(tx, covered, first, set(), found)
         named = _reconcile_range(tx, first, first + PER_DIRECTORY, present, found)
         for number in sorted(present - named):
+            if adopted is not None and (made := _adopt(tx, store, number)) is not None:
+                adopted.append(made)
+                named.add(number)
+                continue
             store.remove(number)
             found.leftovers += 1
         if not named:
@@ -201,6 +261,20 @@ def _reconcile(tx: Transaction, store: Store) -> _Reconciled:
         covered = first + PER_DIRECTORY
     _reconcile_range(tx, covered, None, set(), found)
     return found
+
+
+def _adopt(tx: Transaction, store: Store, file: int) -> int | None:
+    """Make an object of a file that has lost its row; None when it is none: it was never whole."""
+    found = read_file(store.path(file))
+    if found is None:
+        return None
+    with _transaction(tx):
+        number = add(tx, found, None, file)
+        names = tuple(tx.destinations.names.values()) or (UNKNOWN_DESTINATION,)
+        hold_for_all(
+            tx, number, names, f"found without a row after the end of the journal was lost; {found.words}"
+        )
+    return number
 
 
 def _reconcile_range(

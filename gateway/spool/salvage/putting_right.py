@@ -118,7 +118,10 @@ class PuttingRight:
             f"FROM objects WHERE number > ? AND place IN ({PLACE_INLINE}, {PLACE_FILE}) "
             f"ORDER BY number LIMIT {_SLICE}"
         ):
-            found = self._inline(number) if place == PLACE_INLINE else self._file(file, offset, size)
+            if place == PLACE_INLINE:
+                found = self._inline(number)
+            else:
+                found = digest_of_file(self._store.path(file), offset, size)
             if found == digest:
                 self._report.objects += 1
             elif found is None:
@@ -201,52 +204,10 @@ class PuttingRight:
         self._report.name(Named("rebuilt", number, *uids, words))
 
     def _add(self, found: Foundling, number: int | None, file: int | None) -> int:
-        instance = found.instance
-        cursor = self._tx.db.execute(
-            "INSERT INTO objects (number, sop_class_uid, sop_instance_uid, transfer_syntax_uid, listener, "
-            "address, calling_ae, called_ae, association, priority, digest, size, received_at, place, file, "
-            "data_offset) VALUES (?, ?, ?, ?, '', '', ?, 'UNKNOWN', '', ?, ?, ?, ?, ?, ?, ?)",
-            (
-                number,
-                instance.sop_class_uid,
-                instance.sop_instance_uid,
-                instance.transfer_syntax_uid,
-                found.calling_ae,
-                int(default_priority(instance.sop_class_uid)),
-                found.digest,
-                found.size,
-                found.at or self._tx.now,
-                PLACE_INLINE if file is None else PLACE_FILE,
-                file,
-                found.data_offset,
-            ),
-        )
-        return int(cursor.lastrowid or 0)
+        return add(self._tx, found, number, file)
 
     def _hold_for_all(self, number: int, reason: str) -> None:
-        tx = self._tx
-        priority, size, received_at, sender, sop_class = tx.rows(
-            "SELECT priority, size, received_at, calling_ae, sop_class_uid FROM objects WHERE number = ?",
-            number,
-        )[0]
-        for name in self._destinations or (UNKNOWN_DESTINATION,):
-            tx.write(
-                "INSERT INTO deliveries (object, destination, priority, size, state, cause, reason, "
-                "updated_at, since, sender, kind, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                number,
-                tx.destinations.number(tx.db, name),
-                priority,
-                size,
-                HELD,
-                CAUSE_REBUILT,
-                reason,
-                tx.now,
-                tx.age,
-                sender,
-                tx.kinds.number(tx.db, sop_class, sender),
-                received_at,
-            )
-        tx.tell(number, "rebuilt", reason)
+        hold_for_all(self._tx, number, self._destinations or (UNKNOWN_DESTINATION,), reason)
 
     def _lose(self, number: int) -> None:
         self._tx.write("UPDATE objects SET place = ? WHERE number = ?", PLACE_MISSING, number)
@@ -257,19 +218,70 @@ class PuttingRight:
         row = self._tx.one("SELECT data FROM inline WHERE object = ?", number)
         return None if row is None else hashlib.sha256(row[0]).digest()
 
-    def _file(self, file: int, offset: int, size: int) -> bytes | None:
-        """The digest of an object's file, of nothing when it cannot be read; None when it is not there."""
-        digest = hashlib.sha256()
-        try:
-            with self._store.path(file).open("rb") as opened:
-                opened.seek(offset)
-                while size > 0 and (chunk := opened.read(min(size, _CHUNK))):
-                    digest.update(chunk)
-                    size -= len(chunk)
-                if size or opened.read(1):
-                    return b""
-        except FileNotFoundError:
-            return None
-        except OSError:
-            return b""
-        return digest.digest()
+
+def hold_for_all(tx: Transaction, number: int, destinations: Sequence[str], reason: str) -> None:
+    """Hold an object for each of these destinations: where it was to go nobody knows."""
+    priority, size, received_at, sender, sop_class = tx.rows(
+        "SELECT priority, size, received_at, calling_ae, sop_class_uid FROM objects WHERE number = ?", number
+    )[0]
+    for name in destinations:
+        tx.write(
+            "INSERT INTO deliveries (object, destination, priority, size, state, cause, reason, updated_at, "
+            "since, sender, kind, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            number,
+            tx.destinations.number(tx.db, name),
+            priority,
+            size,
+            HELD,
+            CAUSE_REBUILT,
+            reason,
+            tx.now,
+            tx.age,
+            sender,
+            tx.kinds.number(tx.db, sop_class, sender),
+            received_at,
+        )
+    tx.tell(number, "rebuilt", reason)
+
+
+def digest_of_file(path: Path, offset: int, size: int) -> bytes | None:
+    """The digest of an object's file; empty when it cannot be read or has another size; None: no file."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as opened:
+            opened.seek(offset)
+            while size > 0 and (chunk := opened.read(min(size, _CHUNK))):
+                digest.update(chunk)
+                size -= len(chunk)
+            if size or opened.read(1):
+                return b""
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return b""
+    return digest.digest()
+
+
+def add(tx: Transaction, found: Foundling, number: int | None, file: int | None) -> int:
+    """Write the row of an object that had none; return its number."""
+    instance = found.instance
+    cursor = tx.db.execute(
+        "INSERT INTO objects (number, sop_class_uid, sop_instance_uid, transfer_syntax_uid, listener, "
+        "address, calling_ae, called_ae, association, priority, digest, size, received_at, place, file, "
+        "data_offset) VALUES (?, ?, ?, ?, '', '', ?, 'UNKNOWN', '', ?, ?, ?, ?, ?, ?, ?)",
+        (
+            number,
+            instance.sop_class_uid,
+            instance.sop_instance_uid,
+            instance.transfer_syntax_uid,
+            found.calling_ae,
+            int(default_priority(instance.sop_class_uid)),
+            found.digest,
+            found.size,
+            found.at or tx.now,
+            PLACE_INLINE if file is None else PLACE_FILE,
+            file,
+            found.data_offset,
+        ),
+    )
+    return int(cursor.lastrowid or 0)

@@ -69,6 +69,13 @@ class RowFinder:
         for number, data in self._source.superseded():
             yield from self._orphan(number, data, sure=False)
 
+    def stranded(self) -> Iterator[Found]:
+        """Yield the rows of frames behind a damaged one, the newest first."""
+        for frame in reversed(self._source.wal.stranded):
+            data = self._source.frame(frame)
+            if data is not None:
+                yield from self._orphan(frame.page, data, sure=False)
+
     def _roots(self) -> dict[str, int]:
         """Read where each table begins (table sqlite_schema, whose root is page 1)."""
         roots: dict[str, int] = {}

@@ -1,0 +1,259 @@
+"""The newest part of the journal, when it is damaged or gone: taken up at the next start.
+
+Stranded frames. SQLite reads the WAL up to the first frame that does not hold. What follows a damaged one was
+committed too, and perhaps acknowledged; or it is the rest of a transaction that a power cut tore, which never
+was. Either way an object whose bytes have the digest of its row is here, whole, and is delivered: at least
+once.
+
+A WAL that is gone. The journal says whether it was closed in order. If it was not, files that no row names
+are not what a crash left of objects that were arriving: they may be objects whose rows are gone with the WAL.
+They are held for a person instead of being removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import struct
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.model import DeliveryState
+from gateway.notices import Alarm
+from gateway.spool.salvage.putting_right import UNKNOWN_DESTINATION, digest_of_file, hold_for_all
+from gateway.spool.salvage.rows import RowFinder
+from gateway.spool.salvage.shape import Row, shapes
+from gateway.spool.salvage.source import PAGE, Source
+from gateway.spool.salvage.wal import FRAME_HEADER, HEADER, PAGE_SIZES
+from gateway.spool.schema import PLACE_FILE, PLACE_INLINE, STEP_HELD, STEP_QUEUED
+from gateway.spool.states import CODE, UNDELIVERED, from_code
+from gateway.spool.store import Store
+from gateway.spool.transaction import Transaction
+
+_RUNNING = "running"
+"""The fact that says that the journal has a WAL: 1 until it is closed in order."""
+_REASON = "found in the damaged end of the journal; where it was to go is not known"
+_AHEAD = 4  # frames of another log after which nothing more is looked for
+_NAMED = 20  # objects of an alarm that are named
+
+
+def mark_running(db: sqlite3.Connection) -> None:
+    """Say, in the database itself, that there is a WAL from here on. sqlite3.Error."""
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("INSERT OR REPLACE INTO facts (name, value) VALUES (?, 1)", (_RUNNING,))
+    db.execute("COMMIT")
+    db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def mark_closed(db: sqlite3.Connection) -> None:
+    """Say that the WAL is about to be written back as a whole. sqlite3.Error."""
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("UPDATE facts SET value = 0 WHERE name = ?", (_RUNNING,))
+    db.execute("COMMIT")
+
+
+def was_running(db: sqlite3.Connection) -> bool:
+    """Say whether the journal was not closed in order. sqlite3.Error."""
+    row = db.execute("SELECT value FROM facts WHERE name = ?", (_RUNNING,)).fetchone()
+    return row is not None and row[0] == 1
+
+
+def has_wal(database: Path) -> bool:
+    """Say whether there is a WAL with anything in it. Before the journal is opened."""
+    wal = database.with_name(f"{database.name}-wal")
+    return wal.exists() and wal.stat().st_size > 0
+
+
+def last_commit(database: Path) -> int:
+    """Return the number of the last frame that ended a transaction, by its header alone; 0: there is none.
+
+    SQLite counts as far as everything holds. When it counts fewer, something was left out. OSError.
+    """
+    try:
+        descriptor = os.open(database.with_name(f"{database.name}-wal"), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return 0
+    try:
+        head = os.pread(descriptor, HEADER + FRAME_HEADER, 0)
+        if len(head) < HEADER + FRAME_HEADER:
+            return 0
+        said = int.from_bytes(head[8:12], "big")
+        length = FRAME_HEADER + (said if said in PAGE_SIZES else PAGE)
+        salts = head[HEADER + 8 : HEADER + 16]
+        if not any(salts):
+            return 0
+        last = number = missed = 0
+        while missed < _AHEAD:
+            frame = os.pread(descriptor, FRAME_HEADER, HEADER + number * length)
+            if len(frame) < FRAME_HEADER:
+                break
+            number += 1
+            missed = 0 if frame[8:16] == salts else missed + 1
+            if not missed and struct.unpack(">2I", frame[:8])[1]:
+                last = number
+        return last
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(slots=True)
+class Stranded:
+    """Rows behind a damaged frame: the newest of each number, and every data set that may belong to one."""
+
+    rows: dict[str, dict[int, Row]] = field(default_factory=lambda: defaultdict(dict))
+    data: dict[str, dict[int, list[bytes]]] = field(default_factory=lambda: defaultdict(_lists))
+
+
+def _lists() -> dict[int, list[bytes]]:
+    return defaultdict(list)
+
+
+def read_stranded(database: Path) -> Stranded:
+    """Read what SQLite leaves out. OSError."""
+    found = Stranded()
+    with Source(database, database.with_name(f"{database.name}-wal")) as source:
+        for one in RowFinder(source).stranded():
+            number, value = one.row[0], one.row[1]
+            if not isinstance(number, int):
+                continue
+            if one.table in ("inline", "step_data"):
+                if isinstance(value, bytes):
+                    found.data[one.table][number].append(value)
+            else:
+                found.rows[one.table].setdefault(number, one.row)
+    return found
+
+
+@dataclass(slots=True)
+class TakenUp:
+    """What came of it: objects by number."""
+
+    recovered: list[int] = field(default_factory=list)
+    lost: list[int] = field(default_factory=list)
+    adopted: list[int] = field(default_factory=list)
+
+    def alarms(self) -> list[Alarm]:
+        """Say it to a person."""
+        said = []
+        if self.recovered:
+            said.append(
+                Alarm(
+                    "spool.journal-tail",
+                    f"the newest part of the journal was damaged; {len(self.recovered)} objects were "
+                    "recovered from it and are delivered: check the disk",
+                )
+            )
+        if self.lost:
+            said.append(
+                Alarm(
+                    "spool.journal-tail",
+                    f"the newest part of the journal was damaged, and these objects in it could not be "
+                    f"recovered: {_numbers(self.lost)}. Unless their sender was refused them, they have "
+                    "to be sent again: check what the console sent last",
+                )
+            )
+        if self.adopted:
+            said.append(
+                Alarm(
+                    "spool.journal-tail",
+                    f"the newest part of the journal (its WAL) is gone. {len(self.adopted)} objects without "
+                    f"a row are held with the cause rebuilt: {_numbers(self.adopted)}. Small objects that "
+                    "came last may be lost: check what the console sent last",
+                )
+            )
+        return said
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    some = ", ".join(map(str, numbers[:_NAMED]))
+    return some if len(numbers) <= _NAMED else f"{some} and more"
+
+
+def take_up(tx: Transaction, store: Store, found: Stranded) -> TakenUp:
+    """Put what is whole into the journal; the caller begins and ends the transaction."""
+    taken = TakenUp()
+    for number, row in sorted(found.rows["objects"].items()):
+        if tx.one("SELECT 1 FROM objects WHERE number = ?", number) is None:
+            done = _take_object(tx, store, found, number, row)
+            if done is not None:
+                (taken.recovered if done else taken.lost).append(number)
+    for number, row in sorted(found.rows["steps"].items()):
+        _take_step(tx, found, number, row)
+    return taken
+
+
+def _take_object(tx: Transaction, store: Store, found: Stranded, number: int, row: Row) -> bool | None:
+    """True: it is here, whole; False: it is not; None: nothing is to be done about it."""
+    values = dict(zip([column.name for column in shapes()["objects"].columns], row, strict=True))
+    place, digest, size, file = values["place"], values["digest"], values["size"], values["file"]
+    offset = values["data_offset"]
+    if place == PLACE_INLINE:
+        data = next(
+            (one for one in found.data["inline"][number] if hashlib.sha256(one).digest() == digest), None
+        )
+        if data is None:
+            return False
+        tx.write("INSERT OR REPLACE INTO inline (object, data) VALUES (?, ?)", number, data)
+    elif place == PLACE_FILE and isinstance(file, int) and isinstance(offset, int) and isinstance(size, int):
+        if digest_of_file(store.path(file), offset, size) != digest:
+            return False
+        if tx.one("SELECT 1 FROM objects WHERE file = ?", file) is not None:
+            return None
+    else:
+        return None
+    _insert(tx, "objects", row)
+    if not _take_deliveries(tx, found, number):
+        names = tuple(tx.destinations.names.values()) or (UNKNOWN_DESTINATION,)
+        hold_for_all(tx, number, names, _REASON)
+    tx.tell(number, "recovered", "from the damaged end of the journal")
+    return True
+
+
+def _take_deliveries(tx: Transaction, found: Stranded, number: int) -> bool:
+    """Insert the deliveries of an object, ready to go if they were not delivered. False: there are none."""
+    columns = [column.name for column in shapes()["deliveries"].columns]
+    some = False
+    for row in found.rows["deliveries"].values():
+        values = dict(zip(columns, row, strict=True))
+        name = found.rows["destinations"].get(int(str(values["destination"])), (0, ""))[1]
+        name = tx.destinations.names.get(int(str(values["destination"])), name)
+        if values["object"] != number or not isinstance(name, str) or not name:
+            continue
+        state = from_code(int(str(values["state"])))
+        if state is DeliveryState.SENDING:
+            values["state"] = CODE[DeliveryState.QUEUED]
+        values["destination"] = tx.destinations.number(tx.db, name)
+        values["since"] = tx.age
+        values["sender"] = values["sender"] if state in UNDELIVERED else ""
+        if tx.one("SELECT 1 FROM deliveries WHERE number = ?", values["number"]) is not None:
+            values["number"] = None
+        _insert(tx, "deliveries", tuple(values.values()))
+        some = True
+    return some
+
+
+def _take_step(tx: Transaction, found: Stranded, number: int, row: Row) -> None:
+    """A procedure step that was not passed on yet, with its data set."""
+    values = dict(zip([column.name for column in shapes()["steps"].columns], row, strict=True))
+    name = found.rows["destinations"].get(int(str(values["destination"])), (0, ""))[1]
+    name = tx.destinations.names.get(int(str(values["destination"])), name)
+    data = next((one for one in found.data["step_data"][number] if len(one) == values["size"]), None)
+    if (
+        data is None
+        or not isinstance(name, str)
+        or not name
+        or values["state"] not in (STEP_QUEUED, STEP_HELD)
+        or tx.one("SELECT 1 FROM steps WHERE number = ?", number) is not None
+    ):
+        return
+    values["destination"] = tx.destinations.number(tx.db, name)
+    _insert(tx, "steps", tuple(values.values()))
+    tx.write("INSERT INTO step_data (step, data) VALUES (?, ?)", number, data)
+
+
+def _insert(tx: Transaction, table: str, row: Row) -> None:
+    names = ", ".join(column.name for column in shapes()[table].columns)
+    tx.write(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(row))})", *row)  # noqa: S608
