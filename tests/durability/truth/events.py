@@ -212,4 +212,3 @@ EVENTS: Mapping[Event, int] = {
     expire: 1,
 }
 """What can happen, and how often (relative to each other)."""
-

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TypeVar
 
 from gateway.delivery.policy import DeliveryPolicy
@@ -93,10 +93,13 @@ class Front:
         *,
         max_bytes: int | None = None,
         max_priority: Priority | None = None,
+        leave_out: Collection[int] = (),
     ) -> list[Job]:
         self.under_way[destination] += 1
         jobs = await self.do(
-            lambda: self.spool.claim(destination, limit, max_bytes=max_bytes, max_priority=max_priority)
+            lambda: self.spool.claim(
+                destination, limit, max_bytes=max_bytes, max_priority=max_priority, leave_out=leave_out
+            )
         )
         self.under_way[destination] -= 1
         for job in jobs:
@@ -106,9 +109,11 @@ class Front:
         return jobs
 
     async def settle(self, outcomes: Sequence[Settlement]) -> None:
-        names = {self.handed[one.delivery].delivery.destination for one in outcomes if one.delivery in self.handed}
+        names = {
+            self.handed[one.delivery].delivery.destination for one in outcomes if one.delivery in self.handed
+        }
         for outcome in outcomes:
-            if isinstance(outcome, PutBack):
+            if isinstance(outcome, PutBack) and not self.dead:
                 self._look_at_wait(outcome)
         self.under_way.update(names)
 
@@ -128,12 +133,13 @@ class Front:
         wait = outcome.not_before - self._wall()
         if wait > longest + 1e-6:
             self._findings.wrong(
-                f"delivery {outcome.delivery} is to wait {wait:.1f} s after {count} attempts, not {longest:.1f} s"
+                f"delivery {outcome.delivery} is to wait {wait:.1f} s after {count} attempts, "
+                f"not {longest:.1f} s"
             )
 
-    async def next_due(self, destination: str) -> float | None:
+    async def next_due(self, destination: str, *, max_priority: Priority = Priority.BULK) -> float | None:
         self.under_way[destination] += 1
-        due = await self.do(lambda: self.spool.next_due(destination))
+        due = await self.do(lambda: self.spool.next_due(destination, max_priority=max_priority))
         self.under_way[destination] -= 1
         return due
 

@@ -1,7 +1,8 @@
 """The journal looked at after each of its commits: every state that anybody could ever see.
 
 A delivery is in one row, in one documented state, and came there by a documented move that somebody had
-reason for: the centre answered, a person asked, the process ended. Rows never vanish before they are finished.
+reason for: the centre answered, a person asked, the process ended. Rows never vanish before they are
+finished.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ _ROWS = (
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One delivery as the last commit left it. `since`: when it came into this state (loop time)."""
+    """One delivery as the last commit left it. `since`: when it came into this state (loop time).
+
+    `due_at`: when it is to go, by the loop's clock, whatever is done to the other one meanwhile.
+    """
 
     object: int
     destination: str
@@ -44,6 +48,7 @@ class Seen:
     uid: str
     digest: bytes
     since: float
+    due_at: float
 
 
 @dataclass
@@ -68,11 +73,10 @@ class Reasons:
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """Loop time and wall-clock time, and when (loop time) the latter was last set."""
+    """Loop time, which only goes on, and wall-clock time, which people set."""
 
     now: Callable[[], float]
     wall: Callable[[], float]
-    was_set: Callable[[], float]
 
 
 class JournalWatch:
@@ -85,8 +89,8 @@ class JournalWatch:
         self.rows: dict[int, Seen] = {}
         self.became_due: dict[int, float] = {}
         """Of what was claimed: since when it had been due (loop time)."""
-        self.forgotten: set[tuple[int, str]] = set()
-        """(object, destination) whose rows were dropped after they were finished."""
+        self.forgotten: set[tuple[str, bytes, str]] = set()
+        """(SOP Instance UID, digest, destination) whose rows were dropped after they were finished."""
         self.commits = 0
 
     def due_since(self, seen: Seen) -> float | None:
@@ -94,7 +98,8 @@ class JournalWatch:
         if not seen.waiting:
             return seen.since
         now, over = self._clocks.now(), self._clocks.wall() - seen.not_before
-        return max(seen.since, now - over, self._clocks.was_set()) if over >= 0 else None
+        since = max(seen.since, seen.due_at, now - over)
+        return since if since <= now else None
 
     def look(self, db: sqlite3.Connection) -> None:
         self.commits += 1
@@ -114,13 +119,27 @@ class JournalWatch:
                     self.became_due[number] = since if due is None else due
                 elif not waiting:
                     since = self._clocks.now() if due is None else due
+            if known is not None and known.not_before == not_before:
+                due_at = known.due_at
+            else:
+                due_at = self._clocks.now() + not_before - self._clocks.wall()
             rows[number] = seen = Seen(
-                obj, name, Priority(priority), reached, waiting, not_before, attempts, cause, *rest, since
+                obj,
+                name,
+                Priority(priority),
+                reached,
+                waiting,
+                not_before,
+                attempts,
+                cause,
+                *rest,
+                since,
+                due_at,
             )
             self._judge(number, known, seen)
         for number in before.keys() - rows.keys():
             gone = before[number]
-            self.forgotten.add((gone.object, gone.destination))
+            self.forgotten.add((gone.uid, gone.digest, gone.destination))
             if gone.state not in FINISHED:
                 self._findings.wrong(f"delivery {number} vanished while it was {gone.state}")
         self.rows = rows
@@ -134,7 +153,8 @@ class JournalWatch:
                 self._findings.wrong(f"delivery {number} went from {known.state} to {seen.state}")
             if not self._justified(number, known.state, seen):
                 self._findings.wrong(
-                    f"delivery {number} went from {known.state} to {seen.state} ({seen.cause!r}) for no reason"
+                    f"delivery {number} went from {known.state} to {seen.state} ({seen.cause!r}), "
+                    "and nobody has given reason for it"
                 )
 
     def _justified(self, number: int, before: S, seen: Seen) -> bool:
@@ -198,7 +218,7 @@ class WatchedFiles(Files):
 
 
 def copy_as_after_a_kill(source: Path, target: Path) -> None:
-    """What a killed process leaves, copied: the database first, then its WAL, which has all the database lacks."""
+    """Copy what a killed process leaves: the database, then its WAL, which has all that the database lacks."""
     names = sorted(path.relative_to(source) for path in source.rglob("*") if path.name != "lock")
     for name in names:
         if (source / name).is_dir():

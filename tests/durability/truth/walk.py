@@ -28,18 +28,17 @@ def walk(seed: int, steps: int) -> Tally:
     choices = Seeded(f"events {seed}")
     events = [event for event, weight in EVENTS.items() for _ in range(weight)]
     with World(setting_of(seed)) as world:
-        done = ""
-        step = 0
+        where = "the beginning"
         try:
             for step in range(steps):
                 event = choices.among(events)
-                done = event.__name__
+                where = f"{step} ({event.__name__})"
                 world.run(event(world, choices))
                 world.run(world.look())
-            done = "the end"
+            where = "the end"
             world.run(bring_to_an_end(world))
         except Exception as error:
             message = str(error) if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
-            raise Failure(message, seed=seed, history=f"{steps} events", step=f"{step} ({done})") from error
+            raise Failure(message, seed=seed, history=f"{steps} events", step=where) from error
         world.tally.add("steps", steps)
         return world.tally

@@ -1,7 +1,7 @@
-"""Between courier and transport: every object that goes on the wire, at the moment when it does, and how it ends.
+"""Between courier and transport: every object that goes on the wire, in that very moment, and how it ends.
 
-What must hold there is written in `WireWatch.taken`. It is judged when a lane takes an object, because that is
-when what leaves next is decided.
+What must hold there is written in `WireWatch.taken`: it is judged when a lane takes an object, because that
+is when what leaves next is decided.
 """
 
 from __future__ import annotations
@@ -133,12 +133,12 @@ class WireWatch:
         quiet = now - self.disturbed
         for other, (its, since) in self.due().items():
             waited = min(now - since, quiet)
-            if its.priority < priority and waited > self._slack:
+            if its.priority is RECORD and priority is not RECORD and waited > self._slack:
                 self.wrong(
                     f"{priority.label} {number} was sent while {its.priority.label} {other} "
                     f"had been due for {waited:.1f} s"
                 )
-            if its.priority is priority and other < number and waited > self._slack:
+            if (its.priority, other) < (priority, number) and waited > self._slack:
                 self._overtaken[other] += 1
                 # What was claimed before it became due may go before it; that is bounded.
                 if self._overtaken[other] > self._policy.claim_objects + self._lanes * self._window:
@@ -151,7 +151,7 @@ class WireWatch:
         now = self._clocks.now()
         since = self._journal.became_due.get(number, now)
         records = any(one.delivery.priority is RECORD for one in self._on_wire.values())
-        begin = max(since, self.disturbed, self._record_ended, self.capped_until, self._clocks.was_set())
+        begin = max(since, self.disturbed, self._record_ended, self.capped_until)
         waited = now - begin
         self.longest_wait = max(self.longest_wait, waited)
         if self._lanes > 1 and not records and waited > self._slack:
@@ -204,7 +204,8 @@ class WireWatch:
         sending = self._journal.of(self.name, S.SENDING)
         if len(sending) != status.claimed + status.in_flight:
             self.wrong(
-                f"{len(sending)} deliveries are `sending`, the courier has {status.claimed} + {status.in_flight}"
+                f"{len(sending)} deliveries are `sending`, and the courier has "
+                f"{status.claimed} + {status.in_flight}"
             )
         if status.next_try is not None:
             self._judge_wait(status.next_try - self._clocks.wall())

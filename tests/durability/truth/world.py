@@ -1,7 +1,8 @@
-"""The box with everything around it: consoles that store, destinations, links, persons, the clock, the power.
+"""The box with everything around it: consoles that store, destinations, links, persons, clock, power.
 
-The spool and all of delivery are the real ones. The world outlives every crash of the gateway: it knows what was
-acknowledged, what each destination took, and what persons asked for; its watches judge everything else by that.
+The spool and all of delivery are the real ones. The world outlives every crash of the gateway: it knows what
+was acknowledged, what each destination took, and what persons asked for; its watches judge everything else by
+that.
 """
 
 from __future__ import annotations
@@ -108,13 +109,14 @@ class World:
         self._around: dict[asyncio.Task[Any], None] = {}
         self.step_back = 0.0  # how far the clock was ever set back
         self._offset = 1_700_000_000.0
-        self._set_at = 0.0
         self._rng = random.Random(setting.seed)
         self._uids = 0
-        self._root = Path(tempfile.mkdtemp(prefix="truth-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+        self._root = Path(
+            tempfile.mkdtemp(prefix="truth-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
+        )
         self._generation = 0
         self.policy = self.the_policy()
-        clocks = Clocks(self.loop.time, self.wall, lambda: self._set_at)
+        clocks = Clocks(self.loop.time, self.wall)
         self.journal = JournalWatch(clocks, self.findings, self.reasons)
         self.fars = {
             name: self.make_far(name, associations=lanes)
@@ -178,7 +180,6 @@ class World:
     def set_clock(self, step: float) -> None:
         """Somebody sets the clock, forward or back."""
         self._offset += step
-        self._set_at = self.loop.time()
         if step < 0:
             self.step_back += -step
         for wire in self.wires.values():
@@ -196,7 +197,12 @@ class World:
         state_dir = self.directory
         state_dir.mkdir(exist_ok=True)
         spool = Spool.open(
-            state_dir / "spool", LIMITS, notices=notices, wall_clock=self.wall, files=WatchedFiles(self.journal)
+            state_dir / "spool",
+            LIMITS,
+            notices=notices,
+            wall_clock=self.wall,
+            steady_clock=self.loop.time,
+            files=WatchedFiles(self.journal),
         )
         front = Front(
             spool,
@@ -215,7 +221,8 @@ class World:
             front,
             [
                 Destination(
-                    Peer(name, AETitle("CENTRE"), "127.0.0.1", 104, max_associations=lanes), paused=name in pauses
+                    Peer(name, AETitle("CENTRE"), "127.0.0.1", 104, max_associations=lanes),
+                    paused=name in pauses,
                 )
                 for name, lanes in zip(self.setting.names, self.setting.lanes, strict=True)
             ],
@@ -426,21 +433,23 @@ class World:
         self.findings.check()
 
     def _look_at_acknowledged(self) -> None:
-        rows: Counter[tuple[int, str]] = Counter()
+        living: Counter[tuple[str, bytes, str]] = Counter()
+        known = set(self.journal.forgotten)
         bytes_gone = set()
         for one in self.journal.rows.values():
-            rows[one.object, one.destination] += 1
+            known.add((one.uid, one.digest, one.destination))
+            living[one.uid, one.digest, one.destination] += one.state is not S.DISCARDED
             if one.state not in FINISHED and one.place not in (0, 1):
                 bytes_gone.add(one.object)
         for owed in self.acknowledged:
             if owed.number in bytes_gone:
                 self.findings.wrong(f"object {owed.number} is still needed, and its bytes are gone")
             for name in owed.destinations:
-                known = rows[owed.number, name] + ((owed.number, name) in self.journal.forgotten)
-                if known != 1:
-                    self.findings.wrong(
-                        f"object {owed.number} was acknowledged, and has {known} deliveries to {name}"
-                    )
+                what = (owed.uid, owed.digest, name)
+                if what not in known:
+                    self.findings.wrong(f"object {owed.number} was acknowledged, and is not to go to {name}")
+                if living[what] > 1:
+                    self.findings.wrong(f"object {owed.number} is to go to {name} {living[what]} times")
 
     def _look_at_the_far_ends(self) -> None:
         for name, far in self.fars.items():
