@@ -21,7 +21,7 @@ from gateway.spool.schema import (
 from gateway.spool.standing import Known, Standing, in_open_ask, standing
 from gateway.spool.states import Event
 from gateway.spool.transaction import Transaction
-from gateway.spool.values import CAUSE_KEPT_OTHER, CAUSE_NOT_COMMITTED, CAUSE_TO_COMPARE, Answer
+from gateway.spool.values import CAUSE_KEPT_OTHER, CAUSE_NOT_COMMITTED, TO_COMPARE, Answer
 
 _NAMED = 10
 """Refused objects of one answer that have an alarm of their own; the rest share one."""
@@ -119,7 +119,7 @@ def _prove(answer: _Answer, reference: Reference) -> None:
             tx.write(
                 "UPDATE deliveries SET waiting = ?, not_before = 0, asked = 0, cause = ? WHERE number = ?",
                 WAIT_PUT_OFF,
-                CAUSE_TO_COMPARE,
+                TO_COMPARE,
                 one.delivery,
             )
             tx.tell(one.object, "committed", how, one.delivery)

@@ -20,7 +20,7 @@ from gateway.spool.schema import (
 )
 from gateway.spool.standing import in_open_ask, standing
 from gateway.spool.transaction import MAX_REASON, Transaction
-from gateway.spool.values import CAUSE_TO_COMPARE
+from gateway.spool.values import TO_COMPARE
 
 LOOK_SLICE = 200
 """Items or deliveries that one transaction looks at: an object that arrives waits for one slice at most."""
@@ -107,7 +107,7 @@ def put_off_deliveries(tx: Transaction, destination: str, limit: int, after: tup
 
 def deliveries_to_compare(tx: Transaction, destination: str, limit: int, after: tuple[float, int]) -> Found:
     """Go through accepted deliveries that are committed and to be compared, the longest due first."""
-    return _due(tx, destination, limit, after, CAUSE_TO_COMPARE)
+    return _due(tx, destination, limit, after, TO_COMPARE)
 
 
 def _due(tx: Transaction, destination: str, limit: int, after: tuple[float, int], wanted: str) -> Found:
@@ -150,7 +150,7 @@ def forget_comparisons(tx: Transaction, destination: str) -> bool:
         "SELECT d.number, d.object FROM deliveries d INDEXED BY deliveries_put_off "  # noqa: S608
         f"WHERE d.waiting = {WAIT_PUT_OFF} AND d.destination = ? AND d.cause = ? LIMIT ?",
         place,
-        CAUSE_TO_COMPARE,
+        TO_COMPARE,
         LOOK_SLICE,
     )
     for number, object_number in rows:

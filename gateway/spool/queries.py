@@ -35,7 +35,7 @@ from gateway.spool.schema import (
     WAIT_PUT_OFF,
 )
 from gateway.spool.states import CODE, from_code
-from gateway.spool.values import CAUSE_TO_COMPARE, DeliveryRow, DeliveryStory, HistoryEvent, SummaryCell
+from gateway.spool.values import TO_COMPARE, DeliveryRow, DeliveryStory, HistoryEvent, SummaryCell
 
 MAX_PAGE = 1001
 """Rows of a listing: a page of a thousand, and one more that says whether there is another."""
@@ -217,7 +217,7 @@ def show(db: sqlite3.Connection, number: int) -> DeliveryStory:
         )
     )
     (waiting,) = db.execute("SELECT waiting FROM deliveries WHERE number = ?", (number,)).fetchone()
-    asked = "comparing" if row.cause == CAUSE_TO_COMPARE else _COMMITMENT.get(waiting, "not-asked")
+    asked = "comparing" if row.cause == TO_COMPARE else _COMMITMENT.get(waiting, "not-asked")
     return DeliveryStory(
         delivery=row.delivery,
         cause=row.cause,

@@ -9,7 +9,7 @@ from gateway.spool import states
 from gateway.spool.schema import DISCARDED, WAIT_ASKED, WAIT_PUT_OFF
 from gateway.spool.states import UNDELIVERED
 from gateway.spool.transaction import Transaction
-from gateway.spool.values import CAUSE_TO_COMPARE
+from gateway.spool.values import TO_COMPARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Known:
     @property
     def to_compare(self) -> bool:
         """Whether its destination has committed it, and what it keeps is to be compared."""
-        return self.state is DeliveryState.ACCEPTED and self.cause == CAUSE_TO_COMPARE
+        return self.state is DeliveryState.ACCEPTED and self.cause == TO_COMPARE
 
 
 @dataclass(frozen=True, slots=True)

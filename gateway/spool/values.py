@@ -34,7 +34,7 @@ CAUSE_NOT_COMMITTED = "not-committed"
 """Held: the destination had accepted it, and says now that it does not have it."""
 CAUSE_KEPT_OTHER = "kept-other"
 """Held: the destination had accepted it, and keeps another object under the same SOP Instance UID."""
-CAUSE_TO_COMPARE = "to-compare"
+TO_COMPARE = "to-compare"
 """Accepted: the destination has committed it; whether what it keeps is this object is to be seen yet."""
 
 COUNT_MOST = 1000

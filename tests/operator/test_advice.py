@@ -12,7 +12,7 @@ from gateway.spool import values
 HELD_CAUSES = [
     *(cause for cause, rule in POLICY.items() if rule.remedy in (Remedy.HOLD, Remedy.BUSY)),
     values.CAUSE_CONFLICT, values.CAUSE_CHECKING, values.CAUSE_MISSING, values.CAUSE_OPERATOR,
-    values.CAUSE_NOT_COMMITTED,
+    values.CAUSE_NOT_COMMITTED, values.CAUSE_KEPT_OTHER,
 ]  # fmt: skip
 
 
@@ -47,7 +47,7 @@ def test_a_destination_that_is_gone_comes_first() -> None:
     assert "into the configuration" in next_step(
         delivery(DeliveryState.HELD), "conflict", link=None, paused=False
     )
-    assert "arrived" in next_step(delivery(DeliveryState.ACCEPTED), "", link=None, paused=False)
+    assert "arrived" in next_step(delivery(DeliveryState.CONFIRMED), "", link=None, paused=False)
 
 
 def test_causes_are_known_words() -> None:
@@ -59,5 +59,12 @@ def test_a_cause_is_in_the_code(cause: str) -> None:
     assert advise(delivery(DeliveryState.HELD), cause, link="online", paused=False).code == f"held-{cause}"
     strange = advise(delivery(DeliveryState.HELD), "<b>", link="online", paused=False)
     assert strange.code == "held-otherwise"
-    arrived = advise(delivery(DeliveryState.ACCEPTED), "", link="online", paused=False)
+    arrived = advise(delivery(DeliveryState.CONFIRMED), "", link="online", paused=False)
     assert arrived == Advice("arrived", "Nothing to do: it has arrived.")
+
+
+@pytest.mark.parametrize(("verifies", "code"), [(True, "to-be-verified"), (False, "not-verified")])
+def test_what_is_only_accepted_is_not_called_arrived(verifies: bool, code: str) -> None:
+    accepted = advise(delivery(DeliveryState.ACCEPTED), "", link="online", paused=False, verifies=verifies)
+    assert accepted.code == code
+    assert "ccepted, not verified" in accepted.words

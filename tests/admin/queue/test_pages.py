@@ -253,7 +253,7 @@ async def test_the_story_is_told_in_order(tmp_path: Path) -> None:
         told = [one.text for one in document.all("ol.story li")]
         assert "by anna" in " ".join(told)
         assert any(one.startswith("oncology accepted it, with a warning") for one in told)
-        assert "Nothing to do: it has arrived." in document.text
+        assert "nobody has verified that it keeps it" in document.text
         assert (await shown.get("/queue/77")).status == 404
 
 
