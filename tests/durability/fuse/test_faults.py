@@ -202,3 +202,18 @@ def test_a_bit_that_is_turned_over_is_seen_by_whoever_opens_the_file_next(disk: 
     assert (disk.path / "file").read_bytes() == b"aaca"
     with pytest.raises(ValueError, match="no byte 4"):
         disk.flip("/file", 4)
+
+
+def test_a_read_that_fails_is_seen_by_whoever_reads_there(disk: Mounted) -> None:
+    """Nothing is read ahead: the kernel would swallow the error of what nobody has asked for yet."""
+    (disk.path / "file").write_bytes(b"x" * 64 * 4096)
+    disk.fail("read", nth=20)
+    failed = []
+    descriptor = os.open(disk.path / "file", os.O_RDONLY)
+    for page in range(64):
+        try:
+            os.pread(descriptor, 4096, page * 4096)
+        except OSError:
+            failed.append(page)
+    os.close(descriptor)
+    assert failed == [19]
