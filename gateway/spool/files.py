@@ -84,6 +84,9 @@ class Files:
         try:
             if os.fstat(descriptor).st_size:
                 return
+            # That it is empty must be durable first: a filesystem without a journal may give it the same
+            # blocks again, and zeros among what was there before would be neither the one nor the other.
+            os.fdatasync(descriptor)
             zeros = bytes(1 << 20)
             for offset in range(0, size, len(zeros)):
                 os.pwrite(descriptor, zeros[: size - offset], offset)

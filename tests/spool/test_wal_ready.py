@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from pathlib import Path
+
+import pytest
 
 from gateway.notices import Notices
 from gateway.spool import Spool, SpoolLimits
@@ -59,6 +62,27 @@ async def test_a_wal_with_contents_is_left_alone(tmp_path: Path) -> None:
     path.write_bytes(b"frames")
     Files().fill_empty(path, WAL_READY)
     assert path.read_bytes() == b"frames"
+
+
+async def test_that_the_wal_is_empty_is_durable_before_the_first_zero(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[str] = []
+    sync, write = os.fdatasync, os.pwrite
+
+    def synced(descriptor: int) -> None:
+        called.append("sync")
+        sync(descriptor)
+
+    def written(descriptor: int, data: bytes, offset: int) -> int:
+        called.append("write")
+        return write(descriptor, data, offset)
+
+    monkeypatch.setattr(os, "fdatasync", synced)
+    monkeypatch.setattr(os, "pwrite", written)
+    (tmp_path / "wal").touch()
+    Files().fill_empty(tmp_path / "wal", 2 << 20)
+    assert called == ["sync", "write", "write", "sync"]
 
 
 async def test_without_room_the_wal_stays_small(open_spool: OpenSpool, directory: Path) -> None:
