@@ -7,14 +7,16 @@ Most have one act; those about a process that is killed have more, each in a pro
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from gateway.model import DeliveryState, Priority
-from gateway.spool import Accepted, Confirmed, Hold, PutBack, journal
+from gateway.spool import Accepted, Confirmed, Hold, PutBack, journal, recovery
+from gateway.spool.schema import configure
 from tests.durability.crash_points.room import FILE, INLINE, DyingFiles, Room
-from tests.spool.test_migration import write_version_1
+from tests.spool.test_migration import VERSION_1, write_version_1
 from tests.support.committing import a_reference, a_request, a_step
 from tests.support.spooling import IMPLICIT, LARGE, a_receipt, an_instance, an_origin
 
@@ -179,10 +181,26 @@ async def new_directory(room: Room) -> None:
 
 async def migration(room: Room) -> None:
     write_version_1(room.directory)
+    for number, state in enumerate(VERSION_1, 1):
+        room.inherit(number, S.QUEUED if state is S.SENDING else state)
     room.begin()
     room.open()
     await room.put(50)
     await room.close()
+
+
+async def upgrade(room: Room) -> None:
+    """The former version has ended in order, with a little in its WAL; this one changes all of it."""
+    write_version_1(room.directory)
+    for number, state in enumerate(VERSION_1, 1):
+        room.inherit(number, S.QUEUED if state is S.SENDING else state)
+    room.begin(settled=True)
+    db = sqlite3.connect(room.directory / "journal.db", isolation_level=None)
+    configure(db)
+    db.execute("UPDATE deliveries SET reason = 'waits' WHERE number = 1")
+    db.close()
+    room.open()
+    await room.put(50)
 
 
 async def one_transaction(room: Room) -> None:
@@ -221,6 +239,20 @@ async def start_again(room: Room) -> None:
     room.open()
     await room.put(11)
     await room.put(12, FILE)
+
+
+async def killed_while_it_sends(room: Room) -> None:
+    room.open()
+    await asyncio.gather(*(room.put(number) for number in range(1, 121)))
+    await room.spool.claim("oncology", 1000)
+    room.begin(settled=True)
+
+
+async def start_again_in_small_steps(room: Room) -> None:
+    """What was being sent is queued again in several transactions, as tens of thousands would be."""
+    recovery._SLICE = 30
+    room.open()
+    await room.put(900, FILE)
 
 
 async def start_again_later(room: Room) -> None:
@@ -300,7 +332,9 @@ ALL = {
             (killed_as_files_are_made, start_again),
         ),
         History("killed", "killed at work, twice", (killed_at_work, start_again, start_again_later)),
+        History("requeue", "killed while it sends", (killed_while_it_sends, start_again_in_small_steps)),
         History("migration", "a spool of the first version is opened", (migration,)),
+        History("upgrade", "a former version ends, this one starts", (upgrade,)),
         History("commitment", "storage commitment is asked for, asked about, answered", (commitment,)),
         History("steps", "procedure steps", (steps,)),
     )

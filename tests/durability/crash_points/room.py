@@ -25,7 +25,7 @@ from gateway.spool import (
 )
 from gateway.spool.files import Files
 from tests.durability.crash_points.facts import FORGOTTEN, say
-from tests.support.spooling import EXPLICIT, a_receipt, an_instance, content, store
+from tests.support.spooling import EXPLICIT, SMALL, a_receipt, an_instance, content, store
 
 S = DeliveryState
 INLINE = 400
@@ -96,6 +96,13 @@ class Room:
             )
         )
         return stored
+
+    def inherit(self, number: int, state: str) -> None:
+        """Note that a former version has acknowledged an object (test_migration.py makes them)."""
+        uid, digest = an_instance(number).sop_instance_uid, hashlib.sha256(content(number, SMALL)).hexdigest()
+        more = {"size": SMALL, "to": ["oncology"], "states": [state]}
+        self.mark(say("acknowledge", object=number, uid=uid, digest=digest, **more))
+        self._states[number, "oncology"] = (state,)
 
     def state(self, number: int, destination: str, *states: str) -> None:
         """Note in which states a delivery may be found from now on."""

@@ -152,11 +152,11 @@ class Space:
                 (every, newest, {}),
             ):
                 made.append(partial(self._choice, names, sectors, sizes, stale))
-        for names in self.names or [frozenset({number}) for number in self.numbers]:
+        for names in self._telling_names():
             made.append(partial(self._choice, names, newest, grown))
             made.append(partial(self._choice, names, {}, grown))
-        if self.names is None:
-            made += [partial(self._choice, every - {number}, newest, grown) for number in self.numbers]
+            # A file that was cut short, and perhaps removed, comes back as it was.
+            made += [partial(self._uncut, names, inode) for inode, file in self.files.items() if file.cuts]
         for inode in self.files:  # one file ahead of the others, or behind them
             own = [one for one in self.sectors if one[0] == inode]
             rest = [one for one in self.sectors if one[0] != inode]
@@ -170,6 +170,22 @@ class Space:
                 if self.files[one[0]].cuts:
                     made.append(partial(self._differing, one, version, cuts={}))
         return made
+
+    def _telling_names(self) -> list[frozenset[int]]:
+        """Return all sets of changes where they are few; else each alone, each missing, all up to each."""
+        if self.names is not None:
+            return self.names
+        every = frozenset(self.numbers)
+        alone = [frozenset({number}) for number in self.numbers]
+        up_to = [frozenset(self.numbers[:kept]) for kept in range(len(self.numbers))]
+        return [*alone, *(every - one for one in alone), *up_to]
+
+    def _uncut(self, names: frozenset[int], inode: int) -> Choice:
+        """Everything is there, but one file is as it was before it was cut short."""
+        newest = self._newest_of([one for one in self.sectors if one[0] != inode])
+        grown = {other: len(file.sizes) for other, file in self.files.items() if other != inode}
+        cuts = {other: file.cuts for other, file in self.files.items() if other != inode}
+        return self._choice(names, newest, grown, cuts=cuts)
 
     def _newest_of(self, sectors: list[tuple[int, int]]) -> dict[tuple[int, int], int]:
         return {one: self._newest(one) for one in sectors}

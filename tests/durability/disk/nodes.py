@@ -57,6 +57,11 @@ class File:
             return
         self.dirty.update(range(offset // BLOCK, (offset + len(data) - 1) // BLOCK + 1))
         self._changed(self.live.write(offset, data), cut=False)
+        if self.cuts:  # zeros where the cut has left zeros: news, should the cut not survive
+            for sector in range(offset // SECTOR, (offset + len(data) - 1) // SECTOR + 1):
+                versions = self.versions.get(sector)
+                if versions and versions[-1].cut:
+                    versions.append(Version(self.live.sector(sector), self.cuts, cut=False))
 
     def resize(self, size: int) -> None:
         """Cut or grow."""

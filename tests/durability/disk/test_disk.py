@@ -293,6 +293,23 @@ def test_a_file_is_cut_short_as_a_whole_or_not_at_all() -> None:
     assert {old + new, new + old, new + gone} <= found
 
 
+def test_zeros_written_after_a_cut_may_be_there_without_it() -> None:
+    disk = after(
+        [
+            ops.Make(ROOT, "a", 2, False, 0o600),
+            ops.SyncDirectory(ROOT),
+            ops.Write(2, 0, b"old!" * 256),
+            ops.Sync(2),
+            ops.Truncate(2, 0),
+            ops.Write(2, 0, bytes(512)),
+        ]
+    )
+    mixed = bytes(512) + b"old!" * 128
+    for policy in Policy:
+        found = {tree(disk.crash(choice))["a"] for choice in choices(disk, random.Random(0), policy)[1]}
+        assert (mixed in found) is (policy is Policy.WEAK)
+
+
 def test_stale_bytes_are_what_the_file_had_there_before() -> None:
     disk = after(
         [
