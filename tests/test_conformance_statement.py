@@ -21,7 +21,7 @@ import gateway
 from gateway.app import Gateway
 from gateway.association import tls
 from gateway.association.acceptor import AcceptorLimits
-from gateway.commitment import asker, querying, reporter
+from gateway.commitment import asker, giving_back, querying, reporter
 from gateway.commitment.decisions import RESEND
 from gateway.config import limits as config_limits
 from gateway.config import load, relaying, schema
@@ -227,8 +227,11 @@ def test_the_presentation_contexts_of_our_own() -> None:
         (push, "SCU, reported to by destinations"): names(SYNTAXES),
         (steps, "SCP, where queued"): [*names([IMPLICIT_VR_LITTLE_ENDIAN]), "the first that is proposed"],
         (steps, "SCU, where queued"): ["that of the step", *names([sender.IMPLICIT_LE, sender.EXPLICIT_LE])],
-        (querying.STUDY_ROOT_FIND, 'SCU, where `commitment = "query"`'): names(
-            querying.CONTEXTS[0].transfer_syntaxes
+        (querying.STUDY_ROOT_FIND, "SCU, verifying what was delivered"): names(
+            querying.ALWAYS[0].transfer_syntaxes
+        ),
+        (giving_back.STUDY_ROOT_GET, "SCU, verifying what was delivered"): names(
+            querying.ALWAYS[1].transfer_syntaxes
         ),
     }
 
@@ -243,6 +246,7 @@ _ANSWERS = {  # the services of the table, and the modules in which their answer
         "gateway.commitment.results",
         "gateway.dicom.commitment",
     ),
+    "Storage, of what is fetched back": ("gateway.association.fetching",),
     "Procedure step, queued": ("gateway.services.mpps",),
     "UPS guard": ("gateway.services.ups_guard",),
     "Relay": ("gateway.relay.failure", "gateway.relay.inspected", "gateway.relay.session"),
@@ -254,6 +258,7 @@ _ANSWERS = {  # the services of the table, and the modules in which their answer
     ),
 }
 _NO_ANSWERS = {  # what these modules know of statuses they are told, or give as failure reasons
+    "gateway.commitment.contents",
     "gateway.commitment.decisions",
     "gateway.commitment.querying",
     "gateway.procedure_steps.decisions",

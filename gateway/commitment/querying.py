@@ -46,7 +46,7 @@ UNDECIDED: Final = "commitment.undecided"
 
 _LEVEL: Final = 0x00080052
 _SYNTAXES: Final = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
-_ALWAYS: Final = (
+ALWAYS: Final = (
     ProposedContext(1, STUDY_ROOT_FIND, _SYNTAXES),
     ProposedContext(3, giving_back.STUDY_ROOT_GET, _SYNTAXES),
     ProposedContext(5, VERIFICATION, _SYNTAXES),  # so that one who takes no queries need not reject us
@@ -71,14 +71,14 @@ class Querier(Rounds):
     # --- an association ------------------------------------------------------------------------------
 
     def _contexts(self) -> Sequence[ProposedContext]:
-        return _ALWAYS
+        return ALWAYS
 
     async def _open(self, wanted: Sequence[ToAsk]) -> AskingAssociation:
         await self._read(wanted)
         classes = giving_back.contexts([*self._subjects.values()], _FIRST_CLASS) if self._fetches else []
         return await self._shop.dialler.open(
             self.peer,
-            [*_ALWAYS, *classes],
+            [*ALWAYS, *classes],
             roles=giving_back.roles(classes),
             kind=FetchingAssociation,
         )
