@@ -13,7 +13,7 @@ _MNT_DETACH = 2
 
 def is_mounted(path: Path) -> bool:
     """Whether something is mounted exactly there. Asks the kernel's table, never the filesystem itself."""
-    wanted = str(path).encode("unicode_escape").replace(b" ", b"\\040")
+    wanted = os.fsencode(path).replace(b"\\", b"\\134").replace(b" ", b"\\040")
     table = Path("/proc/self/mounts").read_bytes()
     return any(line.split(b" ")[1] == wanted for line in table.splitlines())
 

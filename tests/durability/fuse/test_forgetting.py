@@ -214,8 +214,9 @@ while True:
 
 
 def test_it_is_unmounted_at_the_end_whoever_still_uses_it(tmp_path: Path) -> None:
-    with Mounted(tmp_path) as mounted:
+    with Mounted(tmp_path / "a name with spaces, ä and \\") as mounted:
         path, pid = mounted.path, mounted.pid
+        assert is_mounted(path)
         file = os.open(path / "open", os.O_WRONLY | os.O_CREAT)
     assert not is_mounted(path)
     assert not Path(f"/proc/{pid}").exists()
