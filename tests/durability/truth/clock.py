@@ -20,22 +20,27 @@ class PatientLoop(asyncio.SelectorEventLoop):
         self.now = 1000.0
         self.owed = 0
         """Answers that real threads owe: time stands still while there is one."""
-        super().__init__(_Patient(self))
+        self._patient = _Patient(self)
+        super().__init__(self._patient)
         self._clock_resolution = 1e-6
 
     def time(self) -> float:
         return self.now
+
+    def begin_moment(self) -> None:
+        """Something new begins: count turns anew."""
+        self._patient.turns = 0
 
 
 class _Patient(selectors.SelectSelector):
     def __init__(self, loop: PatientLoop) -> None:
         super().__init__()
         self._loop = loop
-        self._turns = 0
+        self.turns = 0
 
     def select(self, timeout: float | None = None) -> Any:
-        self._turns += 1
-        if self._turns > MOST_TURNS:
+        self.turns += 1
+        if self.turns > MOST_TURNS:
             raise RuntimeError("somebody spins: time does not pass")
         if timeout is not None and timeout <= 0:
             return super().select(0)
@@ -47,5 +52,5 @@ class _Patient(selectors.SelectSelector):
         if timeout is None:
             raise RuntimeError("everybody waits, and for nothing")
         self._loop.now += timeout
-        self._turns = 0
+        self.turns = 0
         return super().select(0)

@@ -55,7 +55,8 @@ async def _until_nothing_waits(world: World) -> None:
         for name in sorted({seen.destination for seen in waiting.values()}):
             if sent.get(name) != world.wires[name].sent:
                 uid = world.new_uid()
-                world.later(world.put(uid, world.body(uid, 0, 30), Priority.BULK, (name,)))
+                data = world.body(uid, 0, 30, Priority.BULK)
+                world.later(world.put(uid, data, Priority.BULK, (name,)))
                 sent[name] = world.wires[name].sent + 1
         await world.advance(CHUNK)
         await world.look()

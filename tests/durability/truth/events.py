@@ -31,8 +31,8 @@ async def _put_one(world: World, choices: Choices) -> None:
     if len(world.acknowledged) > MOST_OBJECTS:
         return
     uid = world.new_uid()
-    data = world.body(uid, 0, choices.among(SIZES))
-    world.later(world.put(uid, data, choices.among(tuple(Priority)), _some(world, choices)))
+    size, priority = choices.among(SIZES), choices.among(tuple(Priority))
+    world.later(world.put(uid, world.body(uid, 0, size, priority), priority, _some(world, choices)))
 
 
 async def put(world: World, choices: Choices) -> None:
@@ -51,9 +51,9 @@ async def put_again(world: World, choices: Choices) -> None:
     if not world.acknowledged or len(world.acknowledged) > MOST_OBJECTS:
         return
     known = choices.among(world.acknowledged)
-    version = choices.number(0, 1)
-    data = world.body(known.uid, version, known.size)
-    world.later(world.put(known.uid, data, choices.among(tuple(Priority)), _some(world, choices)))
+    version, priority = choices.number(0, 1), choices.among((known.priority, *Priority))
+    data = world.body(known.uid, version, known.size, priority)
+    world.later(world.put(known.uid, data, priority, _some(world, choices)))
 
 
 async def trickle(world: World, choices: Choices) -> None:
@@ -64,7 +64,8 @@ async def trickle(world: World, choices: Choices) -> None:
         if len(world.acknowledged) > MOST_OBJECTS:
             return
         uid = world.new_uid()
-        world.later(world.put(uid, world.body(uid, 0, choices.among(SIZES)), Priority.IMAGE, to))
+        data = world.body(uid, 0, choices.among(SIZES), Priority.IMAGE)
+        world.later(world.put(uid, data, Priority.IMAGE, to))
         await world.advance(pause)
         await world.look()
 
@@ -159,7 +160,10 @@ async def retry_held(world: World, _: Choices) -> None:
 
 
 async def pause(world: World, choices: Choices) -> None:
-    """A person pauses or resumes a destination."""
+    """A person pauses or resumes a destination, perhaps while much is on its way."""
+    if choices.number(0, 1):
+        await burst(world, choices)
+        await world.advance(choices.among((0.0, 0.01, 0.1, 1.0)))
     name = choices.among(world.setting.names)
     world.pause(name, paused=not world.wires[name].paused)
 

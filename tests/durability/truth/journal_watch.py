@@ -218,7 +218,7 @@ class WatchedFiles(Files):
 
 
 def copy_as_after_a_kill(source: Path, target: Path) -> None:
-    """Copy what a killed process leaves: the database, then its WAL, which has all that the database lacks."""
+    """Copy what a killed process leaves: the database, then its WAL, which has what the database lacks."""
     names = sorted(path.relative_to(source) for path in source.rglob("*") if path.name != "lock")
     for name in names:
         if (source / name).is_dir():

@@ -69,24 +69,12 @@ def releases_without_a_receipt(patch: Patch) -> None:
 
 def sends_images_first(patch: Patch) -> None:
     """Among what is claimed, the least urgent goes first."""
-    push = scheduler.heapq.heappush
 
-    def upside_down(heap: Any, entry: Any) -> None:
-        push(heap, (-entry[0], *entry[1:]))
+    def last(self: Any, most: Priority = Priority.BULK) -> Any:
+        jobs = [entry for entry in self._heap if entry[0] <= most]
+        return max(jobs, key=lambda entry: entry[:3])[-1] if jobs else None
 
-    patch.setattr(scheduler, "heapq", _Heap(upside_down, scheduler.heapq))
-    patch.setattr(scheduler.ReadyQueue, "first", lambda self, most=Priority.BULK: _first(self, most))
-
-
-class _Heap:
-    def __init__(self, push: Callable[[Any, Any], None], real: Any) -> None:
-        self.heappush = push
-        self.heappop = real.heappop
-        self.heapify = real.heapify
-
-
-def _first(queue: Any, most: Priority) -> Any:
-    return queue._heap[0][-1] if queue._heap and -queue._heap[0][0] <= most else None
+    patch.setattr(scheduler.ReadyQueue, "first", last)
 
 
 def keeps_no_lane_for_records(patch: Patch) -> None:
@@ -183,7 +171,8 @@ def retries_for_ever_what_is_refused(patch: Patch) -> None:
 
     def again(*values: Any, **named: Any) -> Any:
         made = decide(*values, **named)
-        return verdict.Retry(1.0, counts=True) if isinstance(made, verdict.Held) else made
+        wait = named["policy"].object_backoff.delay(named["attempts"], named["rng"])
+        return verdict.Retry(wait, counts=True) if isinstance(made, verdict.Held) else made
 
     patch.setattr(health, "judge", again)
 

@@ -6,6 +6,7 @@ is when what leaves next is decided.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -171,6 +172,7 @@ class WireWatch:
             if self.attempts[number] >= min(self._policy.poison_aborts, self._policy.poison_losses):
                 hurt.add("cuts-association")
             self.disturb()
+            self._judge_wait_soon()
         else:
             self._accepted.add(number)
             self.link_failures = self.probes_since_accepted = 0
@@ -180,6 +182,7 @@ class WireWatch:
         self.link_failures += 1
         self.probes += probe
         self.disturb()
+        self._judge_wait_soon()
         if self._on_wire or not probe:
             self.capped_until = max(self.capped_until, self._clocks.now() + self._policy.lane_cap_hold)
 
@@ -207,15 +210,22 @@ class WireWatch:
                 f"{len(sending)} deliveries are `sending`, and the courier has "
                 f"{status.claimed} + {status.in_flight}"
             )
-        if status.next_try is not None:
-            self._judge_wait(status.next_try - self._clocks.wall())
+        self._judge_wait(self.front)
         if now - self.disturbed > self._slack and not self._on_wire:
             for number, (_, since) in self.due().items():
                 if now - since > self._slack:
                     self.wrong(f"delivery {number} is due for {now - since:.1f} s, and nothing is sent")
 
-    def _judge_wait(self, wait: float) -> None:
-        policy = self._policy
+    def _judge_wait_soon(self) -> None:
+        """Once the courier has decided, too."""
+        asyncio.get_running_loop().call_soon(self._judge_wait, self.front)
+
+    def _judge_wait(self, front: Front) -> None:
+        """However often it failed, a destination is left alone no longer than the policy says."""
+        next_try = self.status().next_try
+        if next_try is None or front is not self.front or front.dead:
+            return
+        wait, policy = next_try - self._clocks.wall(), self._policy
         longest = max(
             policy.link_backoff.bound(max(self.link_failures, 1)),
             1.1 * policy.rejected_interval if self.rejected else 0.0,

@@ -77,6 +77,7 @@ class Acknowledged:
     uid: str
     digest: bytes
     size: int
+    priority: Priority
     destinations: tuple[str, ...]
 
 
@@ -158,6 +159,8 @@ class World:
         return self._offset + self.loop.time()
 
     def run(self, action: Coroutine[Any, Any, Any]) -> Any:
+        if isinstance(self.loop, PatientLoop):
+            self.loop.begin_moment()
         return self.loop.run_until_complete(action)
 
     def _lag(self) -> float:
@@ -340,9 +343,9 @@ class World:
         self._uids += 1
         return f"1.2.826.0.1.{self._uids}"
 
-    def body(self, uid: str, version: int, size: int) -> bytes:
-        """The data set of an object: different for each UID and version."""
-        mark = f"{uid}/{version};".encode()
+    def body(self, uid: str, version: int, size: int, priority: Priority) -> bytes:
+        """The data set of an object: different for each UID, version and SOP class."""
+        mark = f"{uid}/{version}/{priority.label};".encode()
         return (mark * (size // len(mark) + 1))[: max(size, len(mark))]
 
     async def put(self, uid: str, data: bytes, priority: Priority, to: tuple[str, ...]) -> None:
@@ -360,7 +363,7 @@ class World:
         self.tally.add(ACKNOWLEDGED)
         if stored.digest != digest:
             self.findings.wrong(f"object {stored.number} was acknowledged with a digest that is not its own")
-        self.acknowledged.append(Acknowledged(stored.number, uid, digest, len(data), to))
+        self.acknowledged.append(Acknowledged(stored.number, uid, digest, len(data), priority, to))
 
     # persons
 
