@@ -35,7 +35,7 @@ from gateway.delivery.engine import DeliveryEngine, Destination
 from gateway.delivery.pauses import Pauses
 from gateway.delivery.transports.dicom import DicomTransport
 from gateway.errands import Errands
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, known
 from gateway.links import Links
 from gateway.listener import Listener
 from gateway.logs import LogNotices, setup
@@ -406,10 +406,12 @@ def run(config: Config) -> Ended:
     inherited = Inherited()
     try:
         return asyncio.run(serve(config, inherited))
-    except GatewayError as error:
-        _log.critical("the gateway ends: %s", error)
-        reason = str(error)
     except Exception as error:  # noqa: BLE001 - the last line of defence: told in full, and the process ends
-        _log.critical("the gateway ends on a defect, please report it", exc_info=True)
-        reason = f"a defect of the gateway ({type(error).__name__}), the log has the details"
+        failure = known(error)
+        if failure is not None:
+            _log.critical("the gateway ends: %s", failure)
+            reason = str(failure)
+        else:
+            _log.critical("the gateway ends on a defect, please report it", exc_info=True)
+            reason = f"a defect of the gateway ({type(error).__name__}), the log has the details"
     return Ended(1, reason, sockets=tuple(inherited.keep()))

@@ -54,3 +54,16 @@ class PermanentFailure(DeliveryFailure):
 
 class Conflict(DeliveryFailure):
     """The same SOP Instance UID exists with other content; a person has to decide."""
+
+
+def known(error: BaseException) -> GatewayError | None:
+    """Return the failure that `error` is, also when a group of tasks has wrapped it; None: it is a defect.
+
+    Of several the first that was met. With something unexpected among them it is a defect all the same.
+    """
+    if isinstance(error, GatewayError):
+        return error
+    if not isinstance(error, BaseExceptionGroup):
+        return None
+    found = [known(one) for one in error.exceptions]
+    return None if None in found else found[0]

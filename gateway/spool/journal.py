@@ -19,11 +19,12 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from gateway.errors import GatewayError, LocalError, NoRoom, SpoolFailure
 from gateway.notices import Alarm
-from gateway.spool.advice import advice, in_words, is_full
+from gateway.spool.advice import FULL, in_words, is_full
 from gateway.spool.age_clock import AgeClock
+from gateway.spool.ballast import Ballast
 from gateway.spool.commitments import follow
 from gateway.spool.files import Disk, Files
-from gateway.spool.recovery import make_names_durable, open_journal
+from gateway.spool.recovery import JOURNAL, make_names_durable, open_journal
 from gateway.spool.salvage import tail
 from gateway.spool.schema import PLACE_FILE, PLACE_INLINE, SUBJECT_OBJECT
 from gateway.spool.transaction import Destinations, Kinds, Transaction
@@ -124,6 +125,7 @@ class Journal:
         self._wall_clock = wall_clock
         self._age_clock = age_clock
         self._around = around
+        self._ballast = Ballast(directory, files)
         self._queue: SimpleQueue[Request[Any] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="spool-journal", daemon=True)
         self._db = db
@@ -304,11 +306,14 @@ class Journal:
         """Answer everyone with a failure, then make sure of the database again, or give up."""
         self._failures += 1
         full = is_full(error)
-        words = "the disk is full" if full else f"the journal could not be written: {error}"
+        if full and self._again_with_room(requests):
+            return
+        words = (
+            f"the disk is full ({FULL})" if full else f"the journal could not be written: {in_words(error)}"
+        )
         batch = _refusal(requests, NoRoom(words) if full else SpoolFailure(words))
         code = "spool.full" if full else "spool.journal"
-        what = f"{words}; what was waiting was refused, nothing was lost; {advice(error)}"
-        batch.alarms.append(Alarm(code, what))
+        batch.alarms.append(Alarm(code, f"{words}; what was waiting was refused, nothing was lost"))
         self._around.deliver(batch)
         try:
             if not full:
@@ -324,6 +329,22 @@ class Journal:
             words = f"the journal failed {self._failures} times in a row: {in_words(error)}"
             self._give_up(SpoolFailure(words), error)
 
+    def _again_with_room(self, requests: list[Request[Any]]) -> bool:
+        """The disk is full: use the room that is kept for that, once, for what cannot wait."""
+        try:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._destinations, self._kinds = Destinations(self._db), Kinds(self._db)
+        except sqlite3.Error:
+            return False  # what follows meets it, too
+        if not self._ballast.drop():
+            return False
+        what = "the disk is full; the last room is used up for what is here already"
+        self._around.deliver(Batch(alarms=[Alarm("spool.full", f"{what}; {FULL}")]))
+        if requests:
+            self._commit(requests)
+        return True
+
     def _remove_unnamed(self, numbers: list[int]) -> None:
         """The commit may have reached the disk although it failed: only the row can tell."""
         for number in numbers:
@@ -337,6 +358,7 @@ class Journal:
             self._db.close()
         self._db = open_journal(self._files, self._directory)
         make_names_durable(self._files, self._directory, self._db)
+        tail.mark_running(self._db, self._directory / JOURNAL)
         self._synced = True
 
     def _give_up(self, failure: SpoolFailure, cause: BaseException) -> None:

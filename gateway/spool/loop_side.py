@@ -84,12 +84,15 @@ class LoopSide:
         if priority in self._refusing:
             return
         self._refusing.add(priority)
-        free = self._ledger.disk.free // MIB
+        disk = self._ledger.disk
+        free = f"{disk.free // MIB} MiB free on the disk"
+        if disk.inodes_free is not None:
+            free += f", room for {disk.inodes_free} more files"
         self.alarm(
             Alarm(
                 "spool.room",
                 f"objects of priority {priority.label} are refused: the spool has no room for them "
-                f"({free} MiB free on the disk); deliver or discard what waits, or give it a larger disk",
+                f"({free}); deliver or discard what waits, or give it a larger disk",
             )
         )
 

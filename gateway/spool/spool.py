@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 import time
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
@@ -24,10 +25,11 @@ from gateway.spool.journal import Batch, Journal, Request
 from gateway.spool.locking import take_lock
 from gateway.spool.loop_side import LoopSide
 from gateway.spool.object_file import Pending, Shop
+from gateway.spool.opening import open_on_disk
 from gateway.spool.quota import Ledger
 from gateway.spool.reader import FileReader, InlineReader, Reader, open_object
 from gateway.spool.record_methods import RecordMethods
-from gateway.spool.recovery import JOURNAL, OBJECTS, Recovered, recover
+from gateway.spool.recovery import JOURNAL, OBJECTS, Recovered
 from gateway.spool.scrub_methods import ScrubMethods
 from gateway.spool.step_methods import StepMethods
 from gateway.spool.store import Store
@@ -76,21 +78,18 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods, ScrubM
         lock = take_lock(directory, files)
         try:
             store = Store(directory / OBJECTS, files)
-            recovered = recover(directory, files, store, limits, wall_clock, steady_clock)
-            try:
-                disk = files.disk(directory)
-            except OSError as error:
-                recovered.db.close()
-                raise SpoolFailure(
-                    f"the filesystem of the spool does not answer: {in_words(error)}"
-                ) from error
-        except SpoolFailure:
-            files.close(lock)
+            opened = open_on_disk(directory, files, store, limits, wall_clock, steady_clock)
+            recovered, ledger = opened.recovered, Ledger(limits, opened.disk, opened.recovered.kept)
+            spool = cls(directory, files, store, limits, notices, wall_clock, recovered, ledger, lock)
+        except (SpoolFailure, sqlite3.Error) as error:
+            with contextlib.suppress(OSError):
+                files.close(lock)
+            if isinstance(error, sqlite3.Error):
+                raise SpoolFailure(f"the spool cannot be opened: {in_words(error)}") from error
             raise
-        for alarm in recovered.alarms:
+        for alarm in opened.alarms:
             notices.publish(alarm)
-        ledger = Ledger(limits, disk, recovered.kept)
-        return cls(directory, files, store, limits, notices, wall_clock, recovered, ledger, lock)
+        return spool
 
     def __init__(
         self,

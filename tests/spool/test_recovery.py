@@ -39,6 +39,10 @@ async def test_a_new_spool(open_spool: OpenSpool, directory: Path) -> None:
         assert mode(directory / name) == 0o600, name
 
 
+_BALLAST = {"open_for_read", "create", "close"}
+"""What is done for the file that keeps room (ballast.py): nothing depends on it."""
+
+
 async def test_names_of_the_journal_are_durable_before_it_is_used(
     open_spool: OpenSpool, directory: Path
 ) -> None:
@@ -50,7 +54,7 @@ async def test_names_of_the_journal_are_durable_before_it_is_used(
     assert ("make_directory", str(directory / "objects")) in files.log[:last]
     assert ("commit", "") in files.log[:last]
     # Only now may it say that it has a WAL, whose absence would mean that something is lost.
-    assert files.log[last + 1 :] == [("commit", "")]
+    assert [call for call in files.log[last + 1 :] if call[0] not in _BALLAST] == [("commit", "")]
 
 
 async def test_everything_is_there_again(open_spool: OpenSpool) -> None:

@@ -109,6 +109,7 @@ class Errand:
             await self.spool.close()
             await asyncio.wait([self._failed])
         self._ledger.say("closed")
+        self.end_if_told()
 
     def end_if_told(self) -> None:
         """As app.py: the process ends when the spool cannot be trusted any more."""

@@ -45,7 +45,7 @@ class Faults:
             for place, fault in enumerate(faults):
                 if budget.over():
                     return
-                if place % _TRACED_EVERY == 0:
+                if place % _TRACED_EVERY == _TRACED_EVERY - 1:
                     self._in_the_kernel(seed + place, tally)
                 if place % _TELL_EVERY == 0:
                     tell(f"seed {seed}: fault {place} of {len(faults)}: {fault}")
