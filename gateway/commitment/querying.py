@@ -310,6 +310,7 @@ class Querier(Rounds):
 class Verifier(Querier):
     """Compares what one destination keeps with what it has committed to keep."""
 
+    everything = False  # only what it has committed; whether that is everything, the asker knows
     _unoffered_key = "`compare`"
 
     async def _wanted(self) -> list[ToAsk]:
