@@ -13,8 +13,10 @@ from gateway.spool import scrub_queries, start_checks
 from gateway.spool.files import Files
 from gateway.spool.locking import take_lock
 from gateway.spool.recovery import JOURNAL, OBJECTS
+from gateway.spool.salvage import tail
 from gateway.spool.salvage.rebuild import journal_faults
 from gateway.spool.salvage.report import Progress
+from gateway.spool.salvage.source import Source
 from gateway.spool.schema import MIGRATIONS
 from gateway.spool.scrub_methods import Examination
 from gateway.spool.scrub_values import FOUND_MOST, Found, Target, Verdict
@@ -70,13 +72,18 @@ def _verify(directory: Path, tell: Tell, files: Files) -> OfflineReport:
         return report  # never used
     tell(Progress("journal", 0, 0))
     report.journal_faults += journal_faults(database)
+    with Source(database, database.with_name(f"{database.name}-wal")) as source:
+        if source.wal.stranded:
+            report.journal_faults.append(f"{source.wal.damaged} frames of its WAL do not hold")
     try:
         with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as db:
             if db.execute("PRAGMA user_version").fetchone()[0] > len(MIGRATIONS):
                 raise SpoolFailure("the spool was written by a newer version of this program")
+            if tail.wal_size(database) < tail.wanted_wal(db):
+                report.journal_faults.append("its newest part (the WAL) is gone, or cut")
             _objects(db, store, files, report, tell)
             report.leftovers = _leftovers(db, store)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         words = str(error)
         if words not in report.journal_faults:
             report.journal_faults.append(words)

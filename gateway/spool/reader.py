@@ -39,7 +39,7 @@ class Reader:
                 finally:
                     # A snapshot that stayed open would keep the WAL from being written back.
                     db.execute("ROLLBACK")
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
                 self._release()
                 raise SpoolFailure(f"the journal cannot be read: {error}") from error
 

@@ -19,7 +19,7 @@ from gateway.spool.damage import hold_if_lost, mark_missing
 from gateway.spool.files import Files
 from gateway.spool.rows import DELIVERY, delivery_from
 from gateway.spool.salvage import tail
-from gateway.spool.salvage.adopt import read_file
+from gateway.spool.salvage.adopt import CUT, read_file
 from gateway.spool.salvage.putting_right import UNKNOWN_DESTINATION, add, hold_for_all
 from gateway.spool.schema import (
     PLACE_FILE,
@@ -118,20 +118,23 @@ def recover(
     try:
         created = JOURNAL not in files.list_names(directory)
         start_checks.check(directory, JOURNAL, store, files)
-        last_commit, had_wal = tail.last_commit(directory / JOURNAL), tail.has_wal(directory / JOURNAL)
+        wal, stranded = tail.wal_size(directory / JOURNAL), None
+        last_commit = tail.last_commit(directory / JOURNAL)
+        if last_commit and last_commit > tail.frames_that_hold(directory / JOURNAL):
+            stranded = tail.read_stranded(directory / JOURNAL)  # the next write would go over it
         db = _open_twice(files, directory)
-        tail_is_gone = not had_wal and tail.was_running(db)
-        stranded = _write_back(db, directory / JOURNAL, last_commit, closed=not tail_is_gone)
+        tail_is_gone = wal < tail.wanted_wal(db)
+        _write_back(db, closed=not tail_is_gone)
         now = wall_clock()
         age_clock = AgeClock(last_reading(db, now), steady_clock)
         tx = Transaction(db, Destinations(db), Kinds(db), limits, now, age_clock())
         requeued = _requeue(tx)
         store.create()
-        taken = tail.TakenUp()
+        taken = tail.TakenUp(gone=tail_is_gone)
         if stranded is not None:
             with _transaction(tx):
-                taken = tail.take_up(tx, store, stranded)
-        found = _reconcile(tx, store, taken.adopted if tail_is_gone else None)
+                tail.take_up(tx, store, stranded, taken)
+        found = _reconcile(tx, store, taken if taken.gone or taken.torn else None)
         store.number_from(found.last_file + 1)
         objects, kept = tx.rows(
             "SELECT coalesce(sum(count), 0), coalesce(sum(bytes), 0) FROM counters "
@@ -143,16 +146,17 @@ def recover(
         comparisons = tuple(row[0] for row in tx.rows("SELECT object FROM comparisons ORDER BY object"))
         make_wal_ready(files, directory, db, limits)
         make_names_durable(files, directory, db)
-        tail.mark_running(db)
-    except (sqlite3.Error, OSError, SpoolFailure) as error:
+        tail.mark_running(db, directory / JOURNAL)
+    except (sqlite3.Error, UnicodeDecodeError, OSError, SpoolFailure) as error:
         if db is not None:
             with contextlib.suppress(sqlite3.Error):  # it has failed before
                 db.close()
         if isinstance(error, SpoolFailure):
             raise
-        if isinstance(error, sqlite3.Error) and (damage := start_checks.lost(error)) is not None:
+        if not isinstance(error, OSError) and (damage := start_checks.lost(error)) is not None:
             raise damage from error
-        raise SpoolFailure(f"the spool cannot be opened: {in_words(error)}") from error
+        words = "its names are damaged" if isinstance(error, UnicodeDecodeError) else in_words(error)
+        raise SpoolFailure(f"the spool cannot be opened: {words}") from error
     report = RecoveryReport(
         created=created,
         objects=objects,
@@ -202,7 +206,7 @@ def _open_twice(files: Files, directory: Path) -> sqlite3.Connection:
     """
     try:
         return _open_once(files, directory)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         if start_checks.lost(error) is None:
             raise
     return _open_once(files, directory)
@@ -212,36 +216,31 @@ def _open_once(files: Files, directory: Path) -> sqlite3.Connection:
     db = open_journal(files, directory)
     try:
         create_or_migrate(db)
-    except (sqlite3.Error, SpoolFailure):
+    except (sqlite3.Error, UnicodeDecodeError, SpoolFailure):
         with contextlib.suppress(sqlite3.Error):
             db.close()
         raise
     return db
 
 
-def _write_back(
-    db: sqlite3.Connection, database: Path, last_commit: int, *, closed: bool
-) -> tail.Stranded | None:
+def _write_back(db: sqlite3.Connection, *, closed: bool) -> None:
     """Move everything that can be read into the database, durably, before anything is decided by it.
 
     What the WAL shows need not be on the disk: the process may have been killed before its sync, or the sync
-    failed. A file that is removed because of such a row would be missed after the next power cut. Returns
-    what SQLite left out of the WAL, if anything. `closed`: the WAL was whole, or there was none to be missed.
+    failed. A file that is removed because of such a row would be missed after the next power cut.
+    `closed`: the WAL is as long as it has to be.
     """
-    _, frames, _ = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    stranded = tail.read_stranded(database) if last_commit > frames else None
     if closed:
         tail.mark_closed(db)  # an empty WAL is in order from here on
     busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if busy:
         raise SpoolFailure("the journal could not be written back: another program has it open")
-    return stranded
 
 
-def _reconcile(tx: Transaction, store: Store, adopted: list[int] | None = None) -> _Reconciled:
+def _reconcile(tx: Transaction, store: Store, taken: tail.TakenUp | None = None) -> _Reconciled:
     """Compare names with rows, one directory at a time: memory does not grow with the spool.
 
-    `adopted`: takes the numbers of objects made of files without a row, when these are not to be removed.
+    `taken`: the end of the journal is not whole, so that a file without a row may be an object all the same.
     """
     found = _Reconciled()
     covered = 0
@@ -249,8 +248,7 @@ def _reconcile(tx: Transaction, store: Store, adopted: list[int] | None = None) 
         _reconcile_range(tx, covered, first, set(), found)
         named = _reconcile_range(tx, first, first + PER_DIRECTORY, present, found)
         for number in sorted(present - named):
-            if adopted is not None and (made := _adopt(tx, store, number)) is not None:
-                adopted.append(made)
+            if taken is not None and _adopt(tx, store, number, taken):
                 named.add(number)
                 continue
             store.remove(number)
@@ -263,18 +261,20 @@ def _reconcile(tx: Transaction, store: Store, adopted: list[int] | None = None) 
     return found
 
 
-def _adopt(tx: Transaction, store: Store, file: int) -> int | None:
-    """Make an object of a file that has lost its row; None when it is none: it was never whole."""
+def _adopt(tx: Transaction, store: Store, file: int, taken: tail.TakenUp) -> bool:
+    """Make an object, held for a person, of a file that has lost its row. False: it never was whole.
+
+    Behind a transaction that does not hold, one that is cut short was still arriving.
+    """
     found = read_file(store.path(file))
-    if found is None:
-        return None
+    if found is None or (found.words == CUT and not taken.gone):
+        return False
     with _transaction(tx):
         number = add(tx, found, None, file)
         names = tuple(tx.destinations.names.values()) or (UNKNOWN_DESTINATION,)
-        hold_for_all(
-            tx, number, names, f"found without a row after the end of the journal was lost; {found.words}"
-        )
-    return number
+        hold_for_all(tx, number, names, f"found without a row: the end of the journal is gone; {found.words}")
+    taken.adopted.append(number)
+    return True
 
 
 def _reconcile_range(

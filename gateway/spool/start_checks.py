@@ -49,8 +49,13 @@ def _wal_has_objects(database: Path) -> bool:
         return any(found.table == "objects" for found in RowFinder(source).rows())
 
 
-def lost(error: sqlite3.Error) -> JournalLost | None:
-    """Return what to say when SQLite says that a journal is damaged; None when it says something else."""
+def lost(error: sqlite3.Error | UnicodeDecodeError) -> JournalLost | None:
+    """Return what to say when SQLite says that a journal is damaged; None when it says something else.
+
+    A name that is no text any more makes it say so in words that are no text either.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return JournalLost(f"the journal is damaged (its own names are): {NEXT}")
     if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _NOT_A_JOURNAL:
         return None
     return JournalLost(f"the journal is damaged ({error}): {NEXT}")

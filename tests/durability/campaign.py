@@ -23,6 +23,7 @@ CAMPAIGNS = {
     "crash-points": "tests.durability.crash_points.long_run:CrashPoints",
     "power-cuts": "tests.durability.power_cuts.long_run:PowerCuts",
     "faults": "tests.durability.faults.long_run:Faults",
+    "damage": "tests.durability.damage.long_run:Damage",
     "delivery-truth": "tests.durability.truth.long_run:DeliveryTruth",
     "mutants": "tests.durability.mutants.long_run:Mutants",
 }

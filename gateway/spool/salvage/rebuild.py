@@ -140,6 +140,8 @@ def journal_faults(path: Path, *, most: int = 20) -> list[str]:
         version = db.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.Error as error:
         return [str(error)]
+    except UnicodeDecodeError:
+        return ["its own names are damaged"]
     finally:
         db.close()
     faults = [str(row[0]) for row in rows if row[0] != "ok"]

@@ -16,8 +16,10 @@ import hashlib
 import os
 import sqlite3
 import struct
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,16 +36,19 @@ from gateway.spool.store import Store
 from gateway.spool.transaction import Transaction
 
 _RUNNING = "running"
-"""The fact that says that the journal has a WAL: 1 until it is closed in order."""
+"""The fact that says how long the WAL is, at least: 0 when the journal was closed in order."""
 _REASON = "found in the damaged end of the journal; where it was to go is not known"
+_MX_FRAME = 16  # where the index of a WAL says how many frames it has
 _AHEAD = 4  # frames of another log after which nothing more is looked for
 _NAMED = 20  # objects of an alarm that are named
 
 
-def mark_running(db: sqlite3.Connection) -> None:
-    """Say, in the database itself, that there is a WAL from here on. sqlite3.Error."""
+def mark_running(db: sqlite3.Connection, database: Path) -> None:
+    """Say, in the database itself, that there is a WAL from here on, and how long it is. sqlite3.Error."""
     db.execute("BEGIN IMMEDIATE")
-    db.execute("INSERT OR REPLACE INTO facts (name, value) VALUES (?, 1)", (_RUNNING,))
+    db.execute(
+        "INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", (_RUNNING, max(1, wal_size(database)))
+    )
     db.execute("COMMIT")
     db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
@@ -55,16 +60,18 @@ def mark_closed(db: sqlite3.Connection) -> None:
     db.execute("COMMIT")
 
 
-def was_running(db: sqlite3.Connection) -> bool:
-    """Say whether the journal was not closed in order. sqlite3.Error."""
+def wanted_wal(db: sqlite3.Connection) -> int:
+    """Return how long the WAL has to be, at least: 0 when the journal was closed in order. sqlite3.Error."""
     row = db.execute("SELECT value FROM facts WHERE name = ?", (_RUNNING,)).fetchone()
-    return row is not None and row[0] == 1
+    return int(row[0]) if row is not None and isinstance(row[0], int) else 0
 
 
-def has_wal(database: Path) -> bool:
-    """Say whether there is a WAL with anything in it. Before the journal is opened."""
-    wal = database.with_name(f"{database.name}-wal")
-    return wal.exists() and wal.stat().st_size > 0
+def wal_size(database: Path) -> int:
+    """Return how long the WAL is. OSError."""
+    try:
+        return database.with_name(f"{database.name}-wal").stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def last_commit(database: Path) -> int:
@@ -97,6 +104,21 @@ def last_commit(database: Path) -> int:
         return last
     finally:
         os.close(descriptor)
+
+
+def frames_that_hold(database: Path) -> int:
+    """Return how many frames SQLite takes from the WAL: asked of it, without writing anything.
+
+    The answer is in the index that it builds for every reader (sqlite.org/walformat.html, section 2.1).
+    """
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            with database.with_name(f"{database.name}-shm").open("rb") as index:
+                index.seek(_MX_FRAME)
+                return int.from_bytes(index.read(4), sys.byteorder)
+    except (sqlite3.Error, UnicodeDecodeError, OSError):
+        return 0  # whoever opens it in earnest will hear the same
 
 
 @dataclass(slots=True)
@@ -134,6 +156,8 @@ class TakenUp:
     recovered: list[int] = field(default_factory=list)
     lost: list[int] = field(default_factory=list)
     adopted: list[int] = field(default_factory=list)
+    torn: bool = False  # a transaction at the end of the WAL does not hold
+    gone: bool = False  # the WAL is gone, or a part of it
 
     def alarms(self) -> list[Alarm]:
         """Say it to a person."""
@@ -155,13 +179,23 @@ class TakenUp:
                     "to be sent again: check what the console sent last",
                 )
             )
-        if self.adopted:
+        if self.gone:
+            held = f" {len(self.adopted)} objects without a row are held with the cause rebuilt."
             said.append(
                 Alarm(
                     "spool.journal-tail",
-                    f"the newest part of the journal (its WAL) is gone. {len(self.adopted)} objects without "
-                    f"a row are held with the cause rebuilt: {_numbers(self.adopted)}. Small objects that "
-                    "came last may be lost: check what the console sent last",
+                    f"the newest part of the journal (its WAL) is gone.{held if self.adopted else ''} Small "
+                    "objects that came last may be lost: check what the console sent last",
+                )
+            )
+        elif self.torn and not said:
+            held = f" {len(self.adopted)} objects without a row are held with the cause rebuilt."
+            said.append(
+                Alarm(
+                    "spool.journal-tail",
+                    f"the newest transaction of the journal does not hold.{held if self.adopted else ''} If "
+                    "the power failed while it was written, nothing is lost: it was not acknowledged. "
+                    "Otherwise the disk is damaged: check it, and what the console sent last",
                 )
             )
         return said
@@ -172,9 +206,9 @@ def _numbers(numbers: Sequence[int]) -> str:
     return some if len(numbers) <= _NAMED else f"{some} and more"
 
 
-def take_up(tx: Transaction, store: Store, found: Stranded) -> TakenUp:
+def take_up(tx: Transaction, store: Store, found: Stranded, taken: TakenUp) -> None:
     """Put what is whole into the journal; the caller begins and ends the transaction."""
-    taken = TakenUp()
+    taken.torn = True
     for number, row in sorted(found.rows["objects"].items()):
         if tx.one("SELECT 1 FROM objects WHERE number = ?", number) is None:
             done = _take_object(tx, store, found, number, row)
@@ -182,7 +216,6 @@ def take_up(tx: Transaction, store: Store, found: Stranded) -> TakenUp:
                 (taken.recovered if done else taken.lost).append(number)
     for number, row in sorted(found.rows["steps"].items()):
         _take_step(tx, found, number, row)
-    return taken
 
 
 def _take_object(tx: Transaction, store: Store, found: Stranded, number: int, row: Row) -> bool | None:

@@ -53,8 +53,10 @@ def read_wal(read: Callable[[int, int], bytes], size: int, assumed_page_size: in
     A header that does not hold is replaced by what the first frame says and `assumed_page_size`.
     """
     head = read(0, HEADER)
-    if len(head) < HEADER or not any(head):
-        return Wal(assumed_page_size, header_holds=len(head) == 0 or not any(head))
+    if not any(head) and not any(read(HEADER, FRAME_HEADER)):
+        return Wal(assumed_page_size)  # empty, or made ready with zeros
+    if len(head) < HEADER:
+        return Wal(assumed_page_size, header_holds=False)
     magic, _, page_size, _, *rest = struct.unpack(">8I", head)
     salts, start = (rest[0], rest[1]), (rest[2], rest[3])
     order = ">" if magic & 1 else "<"
