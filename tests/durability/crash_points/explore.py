@@ -15,7 +15,7 @@ from tests.durability.campaign import ACKNOWLEDGED, LOST, Failure, Tally
 from tests.durability.crash_points.check import broken_promises
 from tests.durability.crash_points.facts import Facts
 from tests.durability.crash_points.observe import Broken, Found, Site
-from tests.durability.crash_points.recording import Recording, record
+from tests.durability.crash_points.recording import Recording, State, record
 from tests.durability.disk import ops
 from tests.durability.disk.crash import Policy, choices
 from tests.durability.disk.disk import Disk
@@ -39,27 +39,36 @@ class Explorer:
     per_point: int = PER_POINT
     seed: int = 0
     tally: Tally = field(default_factory=Tally)
+    samples: list[State] = field(default_factory=list)  # states in which the recovery had something to do
+    samples_max: int = 0  # of one history
     _seen: dict[bytes, Found | Broken] = field(default_factory=dict)
+    _chances: int = 0
+    _own: list[State] = field(default_factory=list)
 
     def explore(self, recording: Recording, every: int = 1) -> Tally:
-        """Try each point (each `every`th) of a history; return what was counted. Raises Failure at a loss."""
+        """Try each point of a history; return what was counted. Raises Failure at a loss.
+
+        With `every` n the points after a write that is not synced yet are not all tried, but every nth.
+        """
         tally = Tally()
         for word in (POINTS, WHOLE, STATES, RECOVERIES, ACKNOWLEDGED, LOST):
             tally.add(word, 0)
         dice = random.Random(f"{self.seed} {recording.name}")
         self._seen.clear()
         facts = Facts()
+        self._chances, self._own = 0, []
         try:
-            for step, (disk, facts) in enumerate(self._points(recording)):
-                if step % every == 0:
+            for step, (op, disk, facts) in enumerate(self._points(recording)):
+                if step % every == 0 or not isinstance(op, ops.Write):
                     self._point(recording, step, disk, facts, dice, tally)
         finally:
+            self.samples += self._own
             tally.add(ACKNOWLEDGED, len(facts.objects))
             self.tally += tally
         return tally
 
-    def _points(self, recording: Recording) -> Iterator[tuple[Disk, Facts]]:
-        """Yield the disk as it is after each operation that changes something, from the mark `begin` on."""
+    def _points(self, recording: Recording) -> Iterator[tuple[ops.Op, Disk, Facts]]:
+        """Yield the disk as it is after each operation, from the mark `begin` on."""
         disk, facts = recording.disk(), Facts()
         for op in recording.log:
             disk.apply(op)
@@ -69,7 +78,7 @@ class Explorer:
                 if facts.settled and not begun:
                     disk.settle()
             if facts.begun:
-                yield disk, facts
+                yield op, disk, facts
 
     def _point(
         self, recording: Recording, step: int, disk: Disk, facts: Facts, dice: random.Random, tally: Tally
@@ -81,7 +90,7 @@ class Explorer:
         for choice in chosen:
             after = disk.crash(choice)
             tally.add(STATES)
-            found = self._found(after, recording.under, tally)
+            found = self._found(after, recording, dice, tally)
             wrong = [(True, str(found))] if isinstance(found, Broken) else list(broken_promises(facts, found))
             if wrong:
                 tally.add(LOST, max(1, sum(lost for lost, _ in wrong)))
@@ -92,20 +101,30 @@ class Explorer:
                     step=f"{step}, {choice}" if len(str(choice)) < 500 else step,
                 )
 
-    def _found(self, after: Disk, under: str, tally: Tally) -> Found | Broken:
-        print_of = fingerprint(after, under)
+    def _found(self, after: Disk, recording: Recording, dice: random.Random, tally: Tally) -> Found | Broken:
+        print_of = fingerprint(after, recording.under)
         known = self._seen.get(print_of)
         if known is not None:
             return known
         tally.add(RECOVERIES)
         found: Found | Broken
         try:
-            found = self.site.observe(after, under)
+            found = self.site.observe(after, recording.under)
+            if found.leftovers or found.requeued:
+                self._sample(State(recording.name, recording.under, after), dice)
         except Broken as broken:
             found = broken
         if len(self._seen) < _SEEN_MAX:
             self._seen[print_of] = found
         return found
+
+    def _sample(self, state: State, dice: random.Random) -> None:
+        """Keep some of the states that come by, each with the same chance."""
+        self._chances += 1
+        if len(self._own) < self.samples_max:
+            self._own.append(state)
+        elif self.samples_max and (place := dice.randrange(self._chances)) < self.samples_max:
+            self._own[place] = state
 
 
 def explore(

@@ -31,8 +31,17 @@ _NEW = 900_000
 GONE = frozenset({"released", "discarded"})
 """The bytes of a delivery in such a state may have been deleted."""
 
-_ORDINARY = frozenset({"spool.conflict"})
-"""Alarms that have their cause in what was sent."""
+_TAIL_GONE = "its WAL) is gone"
+
+
+def _ordinary(alarm: Alarm) -> bool:
+    """Whether an alarm may be raised after a power cut: a conflict was sent, or a transaction was torn.
+
+    That the WAL is gone, or shorter than it was, is said of a damaged disk only: it was made durable first.
+    """
+    if alarm.code == "spool.journal-tail":
+        return _TAIL_GONE not in alarm.text
+    return alarm.code == "spool.conflict"
 
 
 class Broken(AssertionError):
@@ -107,7 +116,7 @@ async def _observe(directory: Path) -> Found:
         found = await _look(spool)
     finally:
         await spool.close()
-    alarms = [one.code for one in said if isinstance(one, Alarm) and one.code not in _ORDINARY]
+    alarms = [one.text for one in said if isinstance(one, Alarm) and not _ordinary(one)]
     if alarms:
         raise Broken(f"the recovery raises alarms: {alarms}")
     _check_database(directory)

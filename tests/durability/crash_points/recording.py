@@ -91,8 +91,10 @@ def record_recoveries(states: Iterable[State], folder: Path | None = None) -> li
     recordings = []
     for recording, state in zip(split(log), states, strict=True):
         marks = tuple(ops.Mark(text) for text in state.disk.marks)
-        own = replace(recording, name=f"recovery of {state.name}", begun=begun, log=marks + recording.log)
-        recordings.append(own)
+        own = begun.copy()
+        own.keep_only({recording.name})
+        name = f"recovery of {state.name}"
+        recordings.append(replace(recording, name=name, begun=own, log=marks + recording.log))
     return recordings
 
 

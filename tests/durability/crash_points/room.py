@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -61,6 +62,16 @@ class Room:
         """Close it, as an orderly end does; twice is as good as once."""
         if self._spool is not None:
             await self._spool.close()
+
+    def remember(self, path: Path) -> None:
+        """Take over what a former act has left: in which states deliveries may be."""
+        if path.exists():
+            for number, destination, states in json.loads(path.read_text()):
+                self._states[number, destination] = tuple(states)
+
+    def leave(self, path: Path) -> None:
+        """Leave it for the next act."""
+        path.write_text(json.dumps([[*one, states] for one, states in self._states.items()]))
 
     def begin(self, *, settled: bool = False) -> None:
         """From here on power cuts are tried. `settled`: what was done before counts as durable."""

@@ -13,13 +13,15 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from gateway.spool import recovery
 from tests.durability.crash_points.facts import say
-from tests.durability.crash_points.histories import ALL, Act, open_and_close
+from tests.durability.crash_points.histories import Act, open_and_close
+from tests.durability.crash_points.long_history import history
 from tests.durability.crash_points.room import Room
 from tests.durability.fuse.mount import Control
 
@@ -41,13 +43,13 @@ def sync_names(directory: Path) -> None:
         os.close(descriptor)
 
 
-def act(one: Act, directory: Path, address: str) -> None:
+def act(one: Act, directory: Path, address: str, left: Path) -> None:
     """Run an act in a process of its own, up to its end or to where it has itself killed."""
     child = os.fork()
     if not child:
         try:
             recovery.WAL_READY = WAL_READY
-            asyncio.run(_carry_out(one, directory, Control(address)))
+            asyncio.run(_carry_out(one, directory, Control(address), left))
         except BaseException:  # noqa: BLE001 - this is the end of the process, whatever it was
             traceback.print_exc()
             os._exit(1)
@@ -56,8 +58,11 @@ def act(one: Act, directory: Path, address: str) -> None:
         raise RuntimeError(f"{one.__name__} ended with {os.waitstatus_to_exitcode(status)}")
 
 
-async def _carry_out(one: Act, directory: Path, control: Control) -> None:
-    await one(Room(directory, control.mark))
+async def _carry_out(one: Act, directory: Path, control: Control, left: Path) -> None:
+    room = Room(directory, control.mark)
+    room.remember(left)
+    await one(room)
+    room.leave(left)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -70,12 +75,13 @@ def run(base: Path, name: str, address: str) -> None:
     if directory.parent.exists():
         acts = (open_and_close,)
     else:
-        acts = ALL[name].acts
+        acts = history(name).acts
         directory.parent.mkdir()
         sync_names(base)
         sync_names(directory.parent)
-    for one in acts:
-        act(one, directory, address)
+    with tempfile.TemporaryDirectory() as place:
+        for one in acts:
+            act(one, directory, address, Path(place) / "states")
     mark(say("end"))
 
 

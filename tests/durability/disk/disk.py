@@ -11,7 +11,7 @@ Pure: no file is touched, no time passes. One thread at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tests.durability.disk import ops
@@ -257,6 +257,14 @@ class Disk:
         """Drop what no name leads to, now or after any power cut, except `keep` (files that are open)."""
         needed = self._reachable(keep)
         self.nodes = {inode: node for inode, node in self.nodes.items() if inode in needed}
+
+    def keep_only(self, names: Collection[str]) -> None:
+        """Drop everything in the root but these names, for sure."""
+        root = self.directory(ROOT)
+        for held in (root.live, root.durable):
+            for name in held.keys() - set(names):
+                del held[name]
+        self.forget(())
 
     def _reachable(self, keep: Iterable[int]) -> set[int]:
         needed = {ROOT, *keep}
