@@ -162,3 +162,12 @@ def test_export_of_nothing_leaves_no_file(run: Run, tmp_path: Path) -> None:
     assert run("queue", "export", "99", "x.dcm").exit_code == 1
     assert not (tmp_path / "x.dcm").exists()
     assert run("queue", "export", "1", "no-folder/x.dcm").exit_code == 1
+
+
+def test_what_is_only_accepted_is_called_not_verified(run: Run, control: FakeControl) -> None:
+    control.rows = [delivery(1, state="accepted", reason=""), delivery(2, state="confirmed", reason="")]
+    accepted, confirmed = run("queue", "list").stdout.splitlines()[1:]
+    assert "accepted, not verified" in accepted
+    assert "not verified" not in confirmed
+    shown = run("queue", "show", "1").stdout
+    assert "is accepted, not verified: nothing proves yet that the destination keeps these bytes" in shown

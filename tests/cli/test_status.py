@@ -82,3 +82,15 @@ def test_a_bad_duration_is_a_usage_error(run: Run, duration: str) -> None:
     result = run("status", "--max-wait", duration)
     assert result.exit_code == 2
     assert "90s, 15m, 1h or 2d" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("verified", "words"), [(False, "for the retention time."), (True, "until they are confirmed.")]
+)
+def test_what_is_only_accepted_is_called_not_verified(
+    run: Run, control: FakeControl, verified: bool, words: str
+) -> None:
+    assert "not verified" not in run("status").stdout
+    control.destinations = [destination(unverified=Amount(7, 140_000), verified=verified)]
+    text = run("status").stdout
+    assert f"Accepted, not verified: 7 objects at oncology (ARIA); the bytes stay here {words}" in text

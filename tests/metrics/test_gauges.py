@@ -15,6 +15,9 @@ SUMMARY = SpoolSummary(
     cells=(
         SummaryCell("oncology", DeliveryState.QUEUED, Priority.RECORD, 3, 72_000),
         SummaryCell("oncology", DeliveryState.HELD, Priority.IMAGE, 1, 500_000),
+        SummaryCell("oncology", DeliveryState.ACCEPTED, Priority.RECORD, 2, 40_000),
+        SummaryCell("oncology", DeliveryState.ACCEPTED, Priority.BULK, 5, 2_000_000),
+        SummaryCell("pacs", DeliveryState.CONFIRMED, Priority.BULK, 5, 2_000_000),
     ),
     oldest={"oncology": 1000.0, "pacs": 5000.0},
     objects=4,
@@ -59,6 +62,8 @@ async def test_the_queue_by_destination_state_and_priority_with_its_age() -> Non
     values = await read()
     assert values["queue_objects", "oncology", "queued", "record"] == 3
     assert values["queue_bytes", "held", "image", "oncology"] == 500_000
+    assert values["queue_unverified_objects", "oncology"] == 7
+    assert values["queue_unverified_objects", "pacs"] == 0
     assert values["queue_oldest_seconds", "oncology"] == 600
     assert values["queue_oldest_seconds", "pacs"] == 0  # the clock was set back
 

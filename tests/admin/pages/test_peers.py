@@ -367,3 +367,24 @@ def test_reach() -> None:
         contacts.reach(peer(reach="unknown", last_contact_at=None, failures=1, last_failure_at=1.0)) == "down"
     )
     assert contacts.reach(peer(reach="unknown")) == "up"
+
+
+@pytest.mark.parametrize(
+    ("commitment", "compare", "words"),
+    [
+        ("never", "auto", ["nothing: what it accepts is not verified"]),
+        ("on-request", "auto", ["whatever else it accepts is not verified", "treatment records as a whole"]),
+        ("always", "attributes", ["asked for every object", "attributes of every object"]),
+        ("query", "object", ["looked up there (C-FIND)", "every object as a whole"]),
+        ("query", "never", ["an older object with the same UID would not be noticed"]),
+    ],
+)
+async def test_a_centre_says_what_confirms_an_object_there(
+    port: Port, commitment: str, compare: str, words: list[str]
+) -> None:
+    port.centres[0] = peer(commitment=commitment, compare=compare, queries="yes", gives_back="no")
+    text = (await shown(port, "/peers/centre/oncology")).text
+    for each in words:
+        assert each in text
+    offers = "queries (C-FIND): yes" in text and "giving objects back (C-GET): no" in text
+    assert offers is (commitment != "never")
