@@ -19,6 +19,7 @@ from gateway.health.report import MachineReport
 from gateway.health.words import Finding
 from gateway.operator import facts
 from gateway.operator.configuration_facts import ConfigurationFacts
+from gateway.operator.sections.store_check import StoreCheck
 
 _DEFAULT_STATE = Path("/var/lib/dicom-gateway")
 
@@ -59,6 +60,22 @@ async def now(visit: Visit) -> web.StreamResponse:
     return visit.render("system/now.html", **await _values(visit))
 
 
+async def check_store(visit: Visit) -> web.StreamResponse:
+    """Have everything that is kept read again."""
+    await visit.gateway.post(StoreCheck, "/v1/store-check")
+    visit.notice(
+        "ok", visit.text("Everything that is kept is being read again. This page shows how far it is.")
+    )
+    return visit.redirect("/system")
+
+
+async def _store_check(visit: Visit) -> StoreCheck | None:
+    try:
+        return await visit.gateway.get(StoreCheck, "/v1/store-check")
+    except GatewayError:
+        return None  # the banner says so
+
+
 async def _values(visit: Visit) -> dict[str, Any]:
     spool: facts.SpoolFacts | None = None
     try:
@@ -82,6 +99,8 @@ async def _values(visit: Visit) -> dict[str, Any]:
             if finding.verdict == "attention"
         ],
         "memory_pieces": _memory_pieces(machine),
+        "store": await _store_check(visit),
+        "may_check": visit.user.may(Permission.STEER),
     }
 
 
@@ -146,5 +165,6 @@ PAGE = Page(
     routes=(
         Route("GET", "/system", overview, Permission.DIAGNOSE),
         Route("GET", "/system/now", now, Permission.DIAGNOSE),
+        Route("POST", "/system/check-store", check_store, Permission.STEER),
     ),
 )

@@ -14,7 +14,8 @@ from gateway.operator.facts import DeliveryFilter
 from gateway.operator.queue_facts import ActReport, ActRequest, HeldGroupFacts, HeldGroups
 
 _BY_THEMSELVES = ("checking",)  # nobody has to do anything
-_NOT_AGAIN = ("checking", "missing", "damaged", "operator", "conflict")  # trying again is not the answer
+# Trying again is not the answer:
+_NOT_AGAIN = ("checking", "missing", "damaged", "operator", "conflict", "rebuilt")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from gateway.operator.queue_facts import QueueKinds
 
 HELD_FOR = (
     "conflict", "refused", "not-accepted", "not-convertible", "not-committed", "kept-other", "busy",
-    "unknown-status", "cuts-association", "operator", "checking", "missing", "damaged",
+    "unknown-status", "cuts-association", "operator", "checking", "missing", "damaged", "unreadable",
+    "rebuilt",
 )  # fmt: skip
 """Causes for which something can be held, the usual ones first."""
 

@@ -29,6 +29,8 @@ CAUSES: Mapping[str, str] = {
     "conflict": N_("Another object with the same identity but other content is here, or at the destination."),
     "checking": N_("It is being compared with another object of the same identity."),
     "missing": N_("Its bytes are missing on the disk of this gateway."),
+    "unreadable": N_("The disk of this gateway does not give its bytes back."),
+    "rebuilt": N_("It was found again when the journal was rebuilt. Where it stood is not known."),
     "operator": N_("Somebody has held it back."),
     "not-committed": N_("The destination had accepted it, and has not committed to keeping it."),
     "kept-other": N_("The destination accepted it, and keeps another object with the same identity."),
@@ -68,6 +70,12 @@ NEXT_STEPS: Mapping[str, str] = {
     "held-checking": N_("Nothing to do. It goes on by itself when the comparison is done."),
     "held-missing": N_("Have the disk looked at, and have the console send the object again."),
     "held-damaged": N_("Have the disk looked at, and have the console send the object again."),
+    "held-unreadable": N_(
+        "Have the disk looked at. Then try again, or have the console send the object again."
+    ),
+    "held-rebuilt": N_(
+        "Look whether the destination has it. If it does not, release it; if it does, discard it."
+    ),
     "held-not-committed": N_(
         "Have somebody look for it at the destination. If it is not there, try again: it is sent once more."
     ),
@@ -121,6 +129,10 @@ EVENTS: Mapping[str, str] = {
     "merged": N_("Found to be the same as another object"),
     "bytes-missing": N_("Its bytes were found missing on the disk"),
     "bytes-back": N_("Its bytes are on the disk again"),
+    "bytes-damaged": N_("Its bytes were found damaged on the disk"),
+    "bytes-unreadable": N_("The disk did not give its bytes back"),
+    "rebuilt": N_("Found again when the journal was rebuilt"),
+    "recovered": N_("Recovered from a damaged part of the journal"),
 }
 
 EVENT_KINDS: Mapping[str, str] = {
@@ -136,6 +148,9 @@ EVENT_KINDS: Mapping[str, str] = {
     "sent-again": "waiting",
     "not-committed": "attention",
     "bytes-missing": "attention",
+    "bytes-damaged": "attention",
+    "bytes-unreadable": "attention",
+    "rebuilt": "attention",
 }
 
 ACTIONS: Mapping[str, str] = {
