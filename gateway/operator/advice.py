@@ -17,9 +17,9 @@ _HELD = {
     "missing": "The bytes are gone: look at the disk, and have the console send the object again.",
     "damaged": "The copy here is damaged: look at the disk, and have the console send the object again.",
     "unreadable": "The disk does not give it back: look at the disk, then dicom-gateway queue retry "
-    "{number}, or have the console send the object again.",
+    "{number} or have the console send the object again.",
     "rebuilt": "It was found again when the journal was rebuilt: look whether the destination has it, then "
-    "dicom-gateway queue release {number}, or discard it.",
+    "dicom-gateway queue release {number} or discard it.",
     "not-committed": "The destination had accepted it and has not committed it: look for it there, then "
     "dicom-gateway queue retry {number} sends it once more.",
     "kept-other": "The destination accepted it, and keeps another object under the same SOP Instance UID: "

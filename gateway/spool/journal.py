@@ -358,7 +358,9 @@ class Journal:
             self._db.close()
         self._db = open_journal(self._files, self._directory)
         make_names_durable(self._files, self._directory, self._db)
-        tail.mark_running(self._db, self._directory / JOURNAL)
+        # At worst the next start misses a part of a WAL that is shorter now, and says so.
+        with contextlib.suppress(sqlite3.Error):
+            tail.mark_running(self._db, self._directory / JOURNAL)
         self._synced = True
 
     def _give_up(self, failure: SpoolFailure, cause: BaseException) -> None:

@@ -12,6 +12,7 @@ They are held for a person instead of being removed.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sqlite3
@@ -45,19 +46,24 @@ _NAMED = 20  # objects of an alarm that are named
 
 def mark_running(db: sqlite3.Connection, database: Path) -> None:
     """Say, in the database itself, that there is a WAL from here on, and how long it is. sqlite3.Error."""
-    db.execute("BEGIN IMMEDIATE")
-    db.execute(
-        "INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", (_RUNNING, max(1, wal_size(database)))
-    )
-    db.execute("COMMIT")
+    _say(db, max(1, wal_size(database)))
     db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def mark_closed(db: sqlite3.Connection) -> None:
     """Say that the WAL is about to be written back as a whole. sqlite3.Error."""
+    _say(db, 0)
+
+
+def _say(db: sqlite3.Connection, size: int) -> None:
     db.execute("BEGIN IMMEDIATE")
-    db.execute("UPDATE facts SET value = 0 WHERE name = ?", (_RUNNING,))
-    db.execute("COMMIT")
+    try:
+        db.execute("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", (_RUNNING, size))
+        db.execute("COMMIT")
+    except sqlite3.Error:
+        with contextlib.suppress(sqlite3.Error):
+            db.execute("ROLLBACK")
+        raise
 
 
 def wanted_wal(db: sqlite3.Connection) -> int:
