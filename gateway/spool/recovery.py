@@ -12,7 +12,7 @@ from time import monotonic
 
 from gateway.errors import SpoolFailure
 from gateway.notices import Alarm
-from gateway.spool import start_checks
+from gateway.spool import home, start_checks
 from gateway.spool.advice import in_words
 from gateway.spool.age_clock import AgeClock, last_reading
 from gateway.spool.damage import hold_if_lost, mark_missing
@@ -123,7 +123,12 @@ def recover(
         if last_commit and last_commit > tail.frames_that_hold(directory / JOURNAL):
             stranded = tail.read_stranded(directory / JOURNAL)  # the next write would go over it
         db = _open_twice(files, directory)
-        tail_is_gone = wal < tail.wanted_wal(db)
+        here = home.machine()
+        moved = home.came_from_elsewhere(db, here)
+        wanted = tail.wanted_wal(db)
+        tail_is_gone = wal < wanted
+        # Perhaps copied while it was in use: what no row names may be an object whose row was not copied.
+        keep_files = moved and wanted > 0
         _write_back(db, closed=not tail_is_gone)
         now = wall_clock()
         age_clock = AgeClock(last_reading(db, now), steady_clock)
@@ -134,7 +139,7 @@ def recover(
         if stranded is not None:
             with _transaction(tx):
                 tail.take_up(tx, store, stranded, taken)
-        found = _reconcile(tx, store, taken if taken.gone or taken.torn else None)
+        found = _reconcile(tx, store, taken if taken.gone or taken.torn or keep_files else None)
         store.number_from(found.last_file + 1)
         objects, kept = tx.rows(
             "SELECT coalesce(sum(count), 0), coalesce(sum(bytes), 0) FROM counters "
@@ -144,6 +149,7 @@ def recover(
             PLACE_FILE,
         )[0]
         comparisons = tuple(row[0] for row in tx.rows("SELECT object FROM comparisons ORDER BY object"))
+        home.settle_in(db, here)
         make_wal_ready(files, directory, db, limits)
         make_names_durable(files, directory, db)
         tail.mark_running(db, directory / JOURNAL)
@@ -157,6 +163,7 @@ def recover(
             raise damage from error
         words = "its names are damaged" if isinstance(error, UnicodeDecodeError) else in_words(error)
         raise SpoolFailure(f"the spool cannot be opened: {words}") from error
+    arrived = (home.moved(len(taken.adopted)),) if moved else ()
     report = RecoveryReport(
         created=created,
         objects=objects,
@@ -166,7 +173,7 @@ def recover(
         checks=len(comparisons),
         seconds=monotonic() - started,
     )
-    return Recovered(db, report, (*taken.alarms(), *_alarms(found)), comparisons, kept, age_clock)
+    return Recovered(db, report, (*arrived, *taken.alarms(), *_alarms(found)), comparisons, kept, age_clock)
 
 
 @contextmanager

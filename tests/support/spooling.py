@@ -78,6 +78,10 @@ class Heard:
     def alarms(self) -> list[str]:
         return [one.code for one in self.said if isinstance(one, Alarm)]
 
+    def words(self, code: str) -> list[str]:
+        """What the alarms of this kind said."""
+        return [one.text for one in self.said if isinstance(one, Alarm) and one.code == code]
+
     async def alarm(self, code: str) -> None:
         """Wait until there is an alarm of this kind."""
         while code not in self.alarms():
@@ -170,8 +174,8 @@ class FaultyFiles(Files):
             only_names = False
 
             def execute(self, sql: str, parameters: Sequence[object] = (), /) -> sqlite3.Cursor:
-                if sql.startswith("PRAGMA user_version ="):
-                    self.only_names = True  # what the spool writes to have the WAL created, no more
+                if sql.startswith(("PRAGMA user_version =", "INSERT OR REPLACE INTO facts")):
+                    self.only_names = True  # what the spool writes to be ready, no more
                 if sql == "COMMIT":
                     files._called("commit")
                     only_names, self.only_names = self.only_names, False
