@@ -20,6 +20,7 @@ DELIVERED = frozenset({S.ACCEPTED, S.CONFIRMED, S.RELEASED})
 
 async def bring_to_an_end(world: World) -> None:
     """Make everything well, and see every delivery reach its end; then judge what the destinations have."""
+    await world.all_well()
     for name, far in world.fars.items():
         far.recover()
         world.wires[name].disturb()
@@ -40,6 +41,7 @@ async def _until_nothing_waits(world: World) -> None:
     policy = world.policy
     longest = 1.1 * max(policy.slow_interval, policy.rejected_interval)
     longest += 12 * policy.object_backoff.ceiling + 4 * policy.pause_backoff.ceiling
+    longest += world.grace
     if world.step_back:
         longest += DAY
     began = world.loop.time()

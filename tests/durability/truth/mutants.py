@@ -122,14 +122,20 @@ def holds_what_is_under_way(patch: Patch) -> None:
 
 
 def sends_during_a_pause(patch: Patch) -> None:
-    """A lane goes on with what is claimed."""
+    """A pause only means that nothing more is claimed."""
+    put_back = courier.Courier._put_back_ready
 
     def offer(self: Any, most: Priority) -> Any:
         if self._stopping or self._breaker.state is Circuit.OPEN:
             return None
         return self._ready.first(most)
 
+    def keep(self: Any) -> None:
+        if not self._paused:
+            put_back(self)
+
     patch.setattr(courier.Courier, "offer", offer)
+    patch.setattr(courier.Courier, "_put_back_ready", keep)
 
 
 def forgets_a_pause(patch: Patch) -> None:

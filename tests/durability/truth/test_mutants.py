@@ -10,6 +10,18 @@ from tests.durability.truth.walk import walk
 
 MOST_HISTORIES = 60
 STEPS = 40
+BEGIN = {
+    "takes-silence-for-success": 10,
+    "keeps-no-lane-for-records": 33,
+    "never-forgets-a-failure": 28,
+    "holds-what-is-under-way": 21,
+    "sends-during-a-pause": 17,
+    "believes-a-clock-that-was-wrong": 55,
+    "lets-a-due-record-wait-for-images": 33,
+    "takes-one-incident-for-many": 9,
+    "tries-the-same-object-after-each-pause": 10,
+}
+"""Where to begin with mistakes that few histories show: not to prove more, to take less time."""
 
 
 @pytest.mark.parametrize("name", MUTANTS)
@@ -17,7 +29,8 @@ def test_delivery_with_one_thing_wrong_is_found_out(
     name: str, monkeypatch: pytest.MonkeyPatch, tallies: Tallies
 ) -> None:
     MUTANTS[name](monkeypatch)
-    for seed in range(MOST_HISTORIES):
+    for count in range(MOST_HISTORIES):
+        seed = (BEGIN.get(name, 0) + count) % MOST_HISTORIES
         try:
             walk(seed, STEPS)
         except Failure as found:

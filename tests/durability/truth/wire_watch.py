@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from gateway.delivery.courier import DestinationStatus
+from gateway.delivery.courier import Courier
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.delivery.transports import Transport, Work
 from gateway.errors import DeliveryFailure
@@ -44,8 +44,7 @@ class WireWatch:
         """`slack`: seconds that the spool may take to hand out what is due; inf: not judged."""
         self.name = name
         self.front: Front
-        self.status: Callable[[], DestinationStatus]
-        self.ready: Callable[[], Sequence[Job]]  # claimed by the courier and not taken yet
+        self.courier: Courier
         self.paused = False
         self.sent = 0
         self.attempts = attempts  # by delivery
@@ -72,13 +71,10 @@ class WireWatch:
     def in_flight(self) -> int:
         return len(self._on_wire)
 
-    def born(
-        self, front: Front, status: Callable[[], DestinationStatus], ready: Callable[[], Sequence[Job]]
-    ) -> None:
+    def born(self, front: Front, courier: Courier) -> None:
         """Another life of the gateway begins: what the last one had in memory is gone."""
         self.front = front
-        self.status = status
-        self.ready = ready
+        self.courier = courier
         self._on_wire.clear()
         self._accepted.clear()
         self.link_failures = self.probes_since_accepted = 0
@@ -117,7 +113,7 @@ class WireWatch:
             self.wrong(f"delivery {number} is on the wire twice")
         if number in self._accepted and not self._reasons.was_asked(number, "retry"):
             self.wrong(f"delivery {number} was sent again although it was accepted")
-        status = self.status()
+        status = self.courier.status()
         if status.circuit == "open":
             self.wrong(f"delivery {number} was sent through an open circuit")
         if status.circuit == "closed":
@@ -127,7 +123,7 @@ class WireWatch:
 
     def _judge_order(self, job: Job) -> None:
         now, number, priority = self._clocks.now(), job.delivery.number, job.delivery.priority
-        for one in self.ready():
+        for one in self.courier._ready.upcoming():  # seen nowhere else
             other = one.delivery
             if other.number != number and other.priority < priority:
                 self.wrong(f"{priority.label} {number} was sent before {other.priority.label} {other.number}")
@@ -197,12 +193,12 @@ class WireWatch:
 
     def inspect(self) -> None:
         """Look at this destination while the gateway waits for time to pass."""
-        status, now = self.status(), self._clocks.now()
+        status, now = self.courier.status(), self._clocks.now()
         if status.paused is not self.paused:
             self.wrong(f"it is {'paused' if status.paused else 'not paused'}, a person said otherwise")
         if status.circuit != "closed" or status.paused:
             self.disturb()
-        if self.front.under_way[self.name]:
+        if self.front.under_way[self.name] or self.courier._outcomes:
             return
         sending = self._journal.of(self.name, S.SENDING)
         if len(sending) != status.claimed + status.in_flight:
@@ -222,15 +218,15 @@ class WireWatch:
 
     def _judge_wait(self, front: Front) -> None:
         """However often it failed, a destination is left alone no longer than the policy says."""
-        next_try = self.status().next_try
+        next_try = self.courier.status().next_try
         if next_try is None or front is not self.front or front.dead:
             return
         wait, policy = next_try - self._clocks.wall(), self._policy
-        longest = max(
-            policy.link_backoff.bound(max(self.link_failures, 1)),
-            1.1 * policy.rejected_interval if self.rejected else 0.0,
-            1.1 * policy.pause_backoff.bound(1 + self.probes_since_accepted),
-        )
+        longest = policy.link_backoff.bound(max(self.link_failures, 1))
+        if self.rejected:
+            longest = max(longest, 1.1 * policy.rejected_interval)
+        if not self.courier._breaker.probe_would_close:  # it is paused for what it did to objects
+            longest = max(longest, 1.1 * policy.pause_backoff.bound(1 + self.probes_since_accepted))
         if wait > longest + 1e-6:
             self.wrong(f"it is left alone for {wait:.1f} s, not {longest:.1f} s at most")
 

@@ -88,6 +88,7 @@ class _Life:
     spool: Spool
     front: Front
     engine: DeliveryEngine
+    transports: list[Transport]
     run: asyncio.Task[None]
     tasks: dict[asyncio.Task[Any], None] = field(default_factory=dict)
 
@@ -96,6 +97,7 @@ class World:
     """Drive it with `run(world.action(...))`; `look` judges what is seen."""
 
     slack_base = 15.0  # seconds: an association that has to be made, and what waits for that
+    grace = 0.0  # seconds that real machines take on top of what the policy says
 
     def __init__(self, setting: Setting, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self.setting = setting
@@ -150,8 +152,11 @@ class World:
     def make_far(self, name: str, *, associations: int) -> Far:
         return Far(name, self.reasons, associations=associations, window=self.setting.window)
 
-    def transport(self, name: str, front: Front) -> Transport:
-        return ScriptedTransport(self.fars[name], self.policy, front.spool.open_data, self.wall)
+    def peer(self, name: str, lanes: int) -> Peer:
+        return Peer(name, AETitle("CENTRE"), "127.0.0.1", 104, max_associations=lanes)
+
+    def transport(self, peer: Peer, front: Front, notices: Notices) -> Transport:
+        return ScriptedTransport(self.fars[peer.name], self.policy, front.spool.open_data, self.wall)
 
     # time
 
@@ -220,16 +225,19 @@ class World:
         pauses = Pauses.load(state_dir)
         for wire in self.wires.values():
             wire.front = front
+        transports: list[Transport] = []
+
+        def transport(peer: Peer) -> Transport:
+            transports.append(self.transport(peer, front, notices))
+            return WatchedTransport(transports[-1], self.wires[peer.name])
+
         engine = DeliveryEngine(
             front,
             [
-                Destination(
-                    Peer(name, AETitle("CENTRE"), "127.0.0.1", 104, max_associations=lanes),
-                    paused=name in pauses,
-                )
+                Destination(self.peer(name, lanes), paused=name in pauses)
                 for name, lanes in zip(self.setting.names, self.setting.lanes, strict=True)
             ],
-            lambda peer: WatchedTransport(self.transport(peer.name, front), self.wires[peer.name]),
+            transport,
             notices,
             self.policy,
             clock=self.loop.time,
@@ -237,14 +245,9 @@ class World:
             rng=random.Random(self._rng.random()),
             remember_paused=pauses.save,
         )
-        for place, wire in enumerate(self.wires.values()):
-            wire.born(
-                front,
-                lambda place=place: engine.status()[place],
-                # What is claimed and not sent yet is seen nowhere else.
-                lambda name=wire.name: engine._courier(name)._ready.upcoming(),
-            )
-        self.life = _Life(spool, front, engine, asyncio.ensure_future(engine.run()))
+        for name, wire in self.wires.items():
+            wire.born(front, engine._courier(name))
+        self.life = _Life(spool, front, engine, transports, asyncio.ensure_future(engine.run()))
         await self.settle_now()
 
     async def crash(self) -> None:
@@ -265,6 +268,8 @@ class World:
         for task in (life.run, *life.tasks):
             task.cancel()
         await asyncio.wait([life.run, *life.tasks])
+        for transport in life.transports:  # as the kernel closes the sockets of a dead process
+            await transport.close()
         await self._close(life.spool)
 
     async def restart(self) -> None:
@@ -418,6 +423,9 @@ class World:
                 self.reasons.expiring = False
 
         await front.do(release)
+
+    async def all_well(self) -> None:
+        """Whatever takes time to become well again does."""
 
     # judging
 
