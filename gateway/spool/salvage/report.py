@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -31,7 +30,7 @@ class RebuildReport:
     aside: str = ""  # folder with what was there before
     objects: int = 0  # in the new journal, with their bytes, as they were
     deliveries: int = 0  # in the new journal
-    fates: Counter[Fate] = field(default_factory=Counter)
+    fates: dict[Fate, int] = field(default_factory=dict)
     named: list[Named] = field(default_factory=list)
     unreadable_pages: int = 0
     unreadable_rows: int = 0
@@ -40,7 +39,7 @@ class RebuildReport:
 
     def name(self, one: Named) -> None:
         """Count an object, and name it if there is room."""
-        self.fates[one.fate] += 1
+        self.fates[one.fate] = self.fates.get(one.fate, 0) + 1
         if len(self.named) < NAMED:
             self.named.append(one)
 
