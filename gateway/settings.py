@@ -31,13 +31,16 @@ from gateway.services.commitment import CommitmentLimits
 from gateway.services.mpps import ProcedureStepLimits
 from gateway.spool import SpoolLimits
 from gateway.spool.scrub_values import ScrubPolicy
+from gateway.spool.values import DAY
 
 
 def spool_limits(config: Config) -> SpoolLimits:
     """[spool], and what [commitment] and [procedure_steps] may keep there."""
-    commitment, steps = config.commitment, config.procedure_steps
+    commitment, steps, delivery = config.commitment, config.procedure_steps, config.delivery
     return SpoolLimits(
         **_fields(config.spool),
+        # What is due later than the longest wait there is (they vary a little) was put off by a wrong clock.
+        max_retry_seconds=min(DAY, 1.5 * max(delivery.slow_interval, delivery.object_backoff.ceiling)),
         max_open_commitments=commitment.max_open,
         max_commitment_items=commitment.max_instances,
         max_open_items=commitment.max_open_items,

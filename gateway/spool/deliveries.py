@@ -106,7 +106,7 @@ def _make_due(tx: Transaction, destination: int, count: int) -> None:
     if tx.one("SELECT 1 FROM deliveries WHERE waiting = 1 AND destination = ? LIMIT 1", destination) is None:
         return
     for priority in Priority:
-        for sql, moment in ((_DUE, tx.now), (_DUE_ANYWAY, tx.now + tx.limits.max_wait_seconds)):
+        for sql, moment in ((_DUE, tx.now), (_DUE_ANYWAY, tx.now + tx.limits.max_retry_seconds)):
             tx.write(sql, destination, int(priority), moment, count)
 
 
@@ -155,7 +155,7 @@ def _settle_one(tx: Transaction, delivery: Delivery, outcome: Settlement) -> Non
                 Event.PUT_BACK,
                 reason=reason,
                 cause=answer.cause,
-                not_before=min(not_before, tx.now + tx.limits.max_wait_seconds),
+                not_before=min(not_before, tx.now + tx.limits.max_retry_seconds),
                 attempts=delivery.attempts + counts,
             )
             if counts:

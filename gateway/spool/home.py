@@ -63,7 +63,10 @@ def moved(adopted: int) -> Alarm:
 
 def settle_in(db: sqlite3.Connection, here: str | None) -> None:
     """Write down that this machine is its home now. sqlite3.Error."""
-    if here is None:
+    if (
+        here is None
+        or db.execute("SELECT 1 FROM facts WHERE (name, value) = (?, ?)", (_FACT, here)).fetchone()
+    ):
         return
     db.execute("BEGIN IMMEDIATE")
     db.execute("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", (_FACT, here))

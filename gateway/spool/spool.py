@@ -213,7 +213,7 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods, ScrubM
 
         `max_priority` leaves out what is less urgent than it.
         """
-        now, longest = self._wall_clock(), self._limits.max_wait_seconds
+        now, longest = self._wall_clock(), self._limits.max_retry_seconds
         return await self._ask(lambda db: queries.next_due(db, destination, now, longest, max_priority))
 
     def on_work(self, callback: Callable[[str], None]) -> Callable[[], None]:

@@ -73,11 +73,10 @@ class SpoolLimits:
     """Events kept for one object (a number); the oldest go first."""
     max_compare_bytes: int = 16 * MIB
     """Larger objects are not compared across transfer syntaxes: a person decides."""
+    max_retry_seconds: float = 5400.0
+    """No delivery waits longer than this for its next attempt, whatever the clock did meanwhile."""
     max_wait_seconds: float = DAY
-    """No delivery waits longer than this for its next attempt, whatever the clock did meanwhile.
-
-    The same holds for questions about commitment, reports, and procedure steps.
-    """
+    """The same for questions about commitment, reports, and procedure steps."""
     max_open_commitments: int = 1000
     """Transactions of consoles that are not reported yet (a number); further requests are refused."""
     max_commitment_items: int = 10_000

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.model import DeliveryState
-from gateway.spool import Accepted, Spool, SpoolLimits
+from gateway.spool import Accepted, PutBack, Spool, SpoolLimits
 from gateway.spool.recovery import JOURNAL
 from gateway.spool.schema import MIGRATIONS, configure, create_or_migrate
 from gateway.spool.values import DAY
@@ -158,6 +158,36 @@ async def test_finished_steps_are_remembered(open_spool: OpenSpool, clocks: Cloc
     clocks.pass_by(31 * DAY)
     await spool.expire()
     assert await spool.list_steps() == []
+
+
+@pytest.mark.parametrize("back", [0.0, 1000.0, 3600.0, 20 * 3600.0, YEARS])
+async def test_a_clock_that_is_put_back_starves_nothing(
+    open_spool: OpenSpool, clocks: Clocks, back: float
+) -> None:
+    """What waits for its next try goes after the longest pause, whatever the clock says."""
+    spool = clocks.open(open_spool)
+    await store(spool, content(1, SMALL))
+    (job,) = await spool.claim("oncology", 1)
+    await spool.settle([PutBack(job.delivery.number, clocks.wall + 3600.0, "busy")])
+    clocks.wall -= back
+    limit = SpoolLimits().max_retry_seconds
+    due = await spool.next_due("oncology")
+    assert due is not None
+    assert due <= clocks.wall + limit
+    clocks.pass_by(2 * limit)  # the pause that it was in, and one more when the clock was put back meanwhile
+    assert len(await spool.claim("oncology", 1)) == 1
+
+
+async def test_a_clock_that_is_put_forward_makes_things_due_and_no_more(
+    open_spool: OpenSpool, clocks: Clocks
+) -> None:
+    spool = clocks.open(open_spool)
+    await store(spool, content(1, SMALL))
+    (job,) = await spool.claim("oncology", 1)
+    await spool.settle([PutBack(job.delivery.number, clocks.wall + 3600.0, "busy")])
+    clocks.wall += YEARS
+    await spool.expire()
+    assert len(await spool.claim("oncology", 1)) == 1
 
 
 def write_version_4(directory: Path, *accepted_at: float) -> None:

@@ -144,7 +144,7 @@ async def test_no_wait_is_longer_than_the_limit(spool: Spool, clock: Clock) -> N
     await fill(spool, R)
     job = (await spool.claim("oncology", 1))[0]
     await spool.settle([PutBack(job.delivery.number, 1e12, "a courier's mistake")])
-    assert await spool.next_due("oncology") == clock.now + SpoolLimits().max_wait_seconds
+    assert await spool.next_due("oncology") == clock.now + SpoolLimits().max_retry_seconds
 
 
 async def test_accepted_confirmed_and_receipts(spool: Spool) -> None:
