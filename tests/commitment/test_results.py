@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import pytest
@@ -32,6 +32,7 @@ class FakeAsks:
             tuple[str, tuple[Reference, ...], tuple[tuple[Reference, int], ...], frozenset[int]]
         ] = []
         self.outcome: AskAnswered | Exception = AskAnswered("known", resent=1)
+        self.compared: Collection[str] = ()
 
     async def ask_answered(
         self,
@@ -41,7 +42,9 @@ class FakeAsks:
         how: str,
         *,
         resend: frozenset[int],
+        compare: Collection[str] = (),
     ) -> AskAnswered:
+        self.compared = compare
         assert how == "N-EVENT-REPORT"
         self.told.append((transaction_uid, tuple(committed), tuple(failed), resend))
         if isinstance(self.outcome, Exception):
