@@ -35,8 +35,6 @@ Tell = Callable[[Progress], None]
 
 UNKNOWN_DESTINATION = "unknown"
 """Where an object is held for when no destination is known at all."""
-NUMBERS_SKIPPED = 1000
-"""Numbers left out behind the newest that was found: those of lost objects are not given away again."""
 _SLICE = 500
 _CHUNK = 1 << 20
 _REASON = "found again when the journal was rebuilt; whether it was delivered is not known"
@@ -86,12 +84,9 @@ class PuttingRight:
         )
         # The age of what came to its end is counted from now when it is not known, never from long ago.
         tx.write("UPDATE deliveries SET since = ? WHERE since <= 0 OR since > ?", tx.age, tx.age)
-        newest = tx.rows("SELECT coalesce(max(number), 0) FROM objects")[0][0]
-        tx.write("DELETE FROM sqlite_sequence WHERE name = 'objects'")
-        tx.write(
-            "INSERT INTO sqlite_sequence (name, seq) VALUES ('objects', ?)",
-            max(newest, self._writer.newest) + NUMBERS_SKIPPED,
-        )
+        # What is told of an object that is gone would be told of the next one that gets its number.
+        tx.write("DELETE FROM events WHERE object NOT IN (SELECT number FROM objects)")
+        tx.write("DELETE FROM receipts WHERE delivery NOT IN (SELECT number FROM deliveries)")
 
     def files(self, set_aside: Callable[[Path], None], tell: Tell) -> None:
         """Find the objects of files that no row names. `set_aside` takes those that are none."""

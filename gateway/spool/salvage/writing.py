@@ -23,7 +23,6 @@ class Writer:
             f"VALUES ({', '.join('?' * len(shape.columns))})"
             for name, shape in shapes().items()
         }
-        self.newest = 0  # number of an object that anything names
         self.unsure: set[int] = set()  # deliveries from pages that were not the newest
 
     def take(self, rows: Iterable[Found]) -> None:
@@ -50,9 +49,6 @@ class Writer:
             cursor = self._db.execute(self._insert[found.table], row)
         except sqlite3.IntegrityError:
             return  # a row that no journal of ours can have
-        number = row[0] if found.table in ("objects", "events") else row[1]
-        if found.table in ("objects", "events", "deliveries") and isinstance(number, int):
-            self.newest = max(self.newest, number)
         if found.table == "deliveries" and not found.sure and cursor.rowcount and isinstance(row[0], int):
             self.unsure.add(row[0])
 
@@ -61,7 +57,6 @@ class Writer:
         number, data = row
         if not isinstance(number, int) or not isinstance(data, bytes):
             return
-        self.newest = max(self.newest, number)
         wanted = self._db.execute("SELECT digest, size FROM objects WHERE number = ?", (number,)).fetchone()
         right = wanted is not None and wanted[1] == len(data) and _digest(data) == wanted[0]
         if right:
