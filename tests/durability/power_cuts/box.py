@@ -54,15 +54,17 @@ class Box:
             sections=_QUICK,
         )
         first = seed * 10 * _PLENTY
-        self._senders: list[Sender] = [WireSender(self.gateway.port, things(first), self.ledger)]
+        self._up = threading.Event()
+        port = self.gateway.port
+        self._senders: list[Sender] = [WireSender(port, things(first), self.ledger, self._up)]
         if storescu and machine.find("storescu"):
             offers = things(first + _PLENTY)
-            self._senders.append(StorescuSender(self.gateway.port, offers, self.ledger, folder / "files"))
+            self._senders.append(StorescuSender(port, offers, self.ledger, self._up, folder / "files"))
 
     def __enter__(self) -> Self:
         self.disk.start()
         try:
-            self.gateway.launch()
+            self.launch()
         except BaseException:
             self.disk.stop()
             raise
@@ -101,11 +103,16 @@ class Box:
 
     # one life
 
+    def launch(self) -> None:
+        """Start it; the consoles try again when it is ready."""
+        self.gateway.launch()
+        self._up.set()
+
     def live_and_cut(self) -> None:
         """Let it work until some moment, cut the power there, and start it again."""
         self._wait_for_the_moment()
         self.cut()
-        self.gateway.launch()
+        self.launch()
 
     def _wait_for_the_moment(self) -> None:
         kind = self._dice.choice(("clock", "call", "before a sync", "after a sync"))
@@ -124,6 +131,7 @@ class Box:
         """Cut the power, with what survives drawn by chance; the disk is there again, the gateway is not."""
         policy = self._dice.choice((Policy.WEAK, Policy.WEAK, Policy.ORDERED, None))
         done = self.disk.cut(self.gateway.pid, policy=policy)
+        self._up.clear()
         for thread in starting:
             thread.join(30)  # it sees the death of what it waited for
         self.gateway.kill()
@@ -141,7 +149,7 @@ class Box:
     def launch_if_down(self) -> None:
         """Let it start in peace."""
         if self.gateway.program is None:
-            self.gateway.launch()
+            self.launch()
 
     def cut_during_start(self) -> bool:
         """Cut it now, if it runs, and again at some call of the start that follows.
@@ -165,7 +173,7 @@ class Box:
 
     def _try_to_launch(self, ready: threading.Event) -> None:
         try:
-            self.gateway.launch()
+            self.launch()
         except ProgramFailed:
             return  # it was cut
         ready.set()

@@ -6,19 +6,18 @@ these tests gives a gateway a reason to refuse.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, Thread
 from typing import Protocol
 
 from gateway.demo.synthetic import SyntheticObject
 from tests.durability.power_cuts.ledger import Ledger
 from tests.support import dcmtk
 from tests.support.console import Console, ConsoleError
-from tests.support.processes import listening
 
 _PAUSE = 0.01  # seconds between two objects
-_AGAIN = 0.03  # seconds until a console that found nobody tries again
+_AGAIN = 0.05  # seconds until a console that found nobody tries again
 _BATCH = 4
 
 
@@ -34,14 +33,17 @@ class Sender(Protocol):
         """Send no more, and return when the last one was answered or given up."""
 
 
-class _Sender(threading.Thread):
-    def __init__(self, name: str, port: int, offers: Iterator[SyntheticObject], ledger: Ledger) -> None:
-        super().__init__(name=name, daemon=True)
+class _Sender(Thread):
+    """`up` says when it makes sense to try: nothing is learnt from knocking at a box that is down."""
+
+    def __init__(self, port: int, offers: Iterator[SyntheticObject], ledger: Ledger, up: Event) -> None:
+        super().__init__(name=type(self).__name__, daemon=True)
         self.complaints: list[str] = []
         self._port = port
         self._offers = offers
         self._ledger = ledger
-        self._stopping = threading.Event()
+        self._up = up
+        self._stopping = Event()
 
     def stop(self) -> None:
         """Send no more, and return when the last one was answered or given up."""
@@ -54,13 +56,12 @@ class _Sender(threading.Thread):
 class WireSender(_Sender):
     """Our own wire console: one object at a time on one association, as long as that lasts."""
 
-    def __init__(self, port: int, offers: Iterator[SyntheticObject], ledger: Ledger) -> None:
-        super().__init__("wire console", port, offers, ledger)
-
     def run(self) -> None:
         """Until it is stopped, or answered with anything but success."""
         thing = next(self._offers)
         while not self._stopping.is_set():
+            if not self._up.wait(_AGAIN):
+                continue
             console = Console(self._port, "CENTRE", calling="LINAC1", timeout=60)
             try:
                 console.connect()
@@ -82,8 +83,10 @@ class WireSender(_Sender):
 class StorescuSender(_Sender):
     """DCMTK storescu, a few files at a time; what was not acknowledged is in the next run again."""
 
-    def __init__(self, port: int, offers: Iterator[SyntheticObject], ledger: Ledger, folder: Path) -> None:
-        super().__init__("storescu", port, offers, ledger)
+    def __init__(
+        self, port: int, offers: Iterator[SyntheticObject], ledger: Ledger, up: Event, folder: Path
+    ) -> None:
+        super().__init__(port, offers, ledger, up)
         self._folder = folder
         folder.mkdir(parents=True)
 
@@ -91,8 +94,7 @@ class StorescuSender(_Sender):
         """Until it is stopped, or answered with anything but success."""
         left: dict[Path, str] = {}
         while not self._stopping.wait(_PAUSE):
-            if not listening(self._port):  # or a program would be started for nothing, many times a second
-                self._stopping.wait(_AGAIN)
+            if not self._up.wait(_AGAIN):
                 continue
             while len(left) < _BATCH:
                 thing = next(self._offers)

@@ -28,7 +28,7 @@ def test_an_object_whose_receipt_was_cut_off_is_sent_again_and_none_is_lost(
             # It says so before it answers: the answer and the cut are on their way together.
             centre.wait_event("store", after=said, timeout=60)
             box.cut()
-            box.gateway.launch()
+            box.launch()
         box.drain()
         box.check(centre, "answers race")
         tallies.add("power cuts", box.tally)
