@@ -179,8 +179,14 @@ async def new_directory(room: Room) -> None:
         await room.put(number, FILE)
 
 
+def _inherit(room: Room) -> None:
+    for number, state in enumerate(VERSION_1, 1):
+        room.inherit(number, S.QUEUED if state is S.SENDING else state)
+
+
 async def migration(room: Room) -> None:
     write_version_1(room.directory)
+    _inherit(room)
     for number, state in enumerate(VERSION_1, 1):
         room.inherit(number, S.QUEUED if state is S.SENDING else state)
     room.begin()
@@ -192,8 +198,7 @@ async def migration(room: Room) -> None:
 async def upgrade(room: Room) -> None:
     """The former version has ended in order, with a little in its WAL; this one changes all of it."""
     write_version_1(room.directory)
-    for number, state in enumerate(VERSION_1, 1):
-        room.inherit(number, S.QUEUED if state is S.SENDING else state)
+    _inherit(room)
     room.begin(settled=True)
     db = sqlite3.connect(room.directory / "journal.db", isolation_level=None)
     configure(db)

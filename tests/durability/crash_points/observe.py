@@ -19,9 +19,9 @@ from pathlib import Path
 
 from gateway.errors import LocalError
 from gateway.notices import Alarm, Notice, Notices
-from gateway.spool import DeliveryRow, Job, Spool, recovery
+from gateway.spool import DeliveryRow, Job, Spool
+from tests.durability.crash_points import small
 from tests.durability.crash_points.room import FILE, INLINE, LIMITS
-from tests.durability.crash_points.writer import WAL_READY
 from tests.durability.disk.disk import Disk
 from tests.durability.disk.materialize import materialize
 from tests.support.spooling import content, store
@@ -79,15 +79,15 @@ class Site:
         place = folder or (Path("/dev/shm") if Path("/dev/shm").is_dir() else None)
         self._place = Path(tempfile.mkdtemp(prefix="crash-states-", dir=place))
         self._runner = asyncio.Runner()
-        self._former = recovery.WAL_READY
-        recovery.WAL_READY = WAL_READY
+        self._small = contextlib.ExitStack()
+        self._small.enter_context(small.fillings())
         self._count = 0
 
     def __enter__(self) -> Site:
         return self
 
     def __exit__(self, *_: object) -> None:
-        recovery.WAL_READY = self._former
+        self._small.close()
         self._runner.close()
         shutil.rmtree(self._place, ignore_errors=True)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tests.durability.crash_points.facts import say
 from tests.durability.crash_points.histories import ALL
 from tests.durability.disk import ops
 from tests.durability.disk.disk import Disk
@@ -90,7 +91,9 @@ def record_recoveries(states: Iterable[State], folder: Path | None = None) -> li
         _, log = mounted.recorded()
     recordings = []
     for recording, state in zip(split(log), states, strict=True):
-        marks = tuple(ops.Mark(text) for text in state.disk.marks)
+        # What had been said counts from the beginning; nothing is tried before all of it is.
+        said = [text for text in state.disk.marks if json.loads(text)["say"] not in ("begin", "end")]
+        marks = (*map(ops.Mark, said), ops.Mark(say("begin")))
         own = begun.copy()
         own.keep_only({recording.name})
         name = f"recovery of {state.name}"

@@ -18,15 +18,12 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.spool import recovery
+from tests.durability.crash_points import small
 from tests.durability.crash_points.facts import say
 from tests.durability.crash_points.histories import Act, open_and_close
 from tests.durability.crash_points.long_history import history
 from tests.durability.crash_points.room import Room
 from tests.durability.fuse.mount import Control
-
-WAL_READY = 64 * 1024
-"""The WAL is filled with so many zeros: enough for a few transactions before it grows."""
 
 
 def folder(base: Path, name: str) -> Path:
@@ -48,8 +45,8 @@ def act(one: Act, directory: Path, address: str, left: Path) -> None:
     child = os.fork()
     if not child:
         try:
-            recovery.WAL_READY = WAL_READY
-            asyncio.run(_carry_out(one, directory, Control(address), left))
+            with small.fillings():
+                asyncio.run(_carry_out(one, directory, Control(address), left))
         except BaseException:  # noqa: BLE001 - this is the end of the process, whatever it was
             traceback.print_exc()
             os._exit(1)

@@ -165,6 +165,8 @@ class Space:
         for place, one in enumerate(self.sectors):
             for stale in self.kinds_of_stale:
                 made.append(partial(self._torn, place, stale))
+            if self.files[one[0]].cuts:
+                made.append(partial(self._torn_over, place))
             for version in range(newest[one]):
                 made.append(partial(self._differing, one, version))
                 if self.files[one[0]].cuts:
@@ -195,6 +197,10 @@ class Space:
         grown = {inode: len(file.sizes) for inode, file in self.files.items()}
         return self._choice(self._all_names(), self._newest_of(self.sectors[:place]), grown, stale)
 
+    def _torn_over(self, place: int) -> Choice:
+        """Nothing before a sector is there, everything from it on; no file was cut short."""
+        return self._choice(self._all_names(), self._newest_of(self.sectors[place:]), {}, cuts={})
+
     def _differing(self, one: tuple[int, int], version: int, cuts: dict[int, int] | None = None) -> Choice:
         """Everything is there but one sector, which is as it was before."""
         grown = {inode: len(file.sizes) for inode, file in self.files.items()}
@@ -209,7 +215,7 @@ class Space:
         for inode, file in self.files.items():
             share = dice.choice((0.0, 0.02, 0.5, 0.98, 1.0))
             end = dice.choice((None, dice.random()))
-            places = sorted(file.versions)
+            places = sorted(file.versions, reverse=dice.random() < 0.3)
             for place, sector in enumerate(places):
                 if (end is None or place < end * len(places)) and dice.random() < share:
                     newest = len(file.versions[sector])
