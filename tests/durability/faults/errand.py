@@ -24,7 +24,18 @@ from typing import Any, TypeVar
 from gateway.errors import LocalError, NoRoom, SpoolFailure
 from gateway.model import Priority
 from gateway.notices import Alarm, Notice, Notices
-from gateway.spool import Accepted, Confirmed, Hold, Job, PutBack, Spool, SpoolLimits, journal, recovery
+from gateway.spool import (
+    Accepted,
+    Confirmed,
+    Hold,
+    Job,
+    PutBack,
+    Spool,
+    SpoolLimits,
+    ballast,
+    journal,
+    recovery,
+)
 from gateway.spool.values import KIB, MIB
 from tests.support.committing import a_request, a_step, references
 from tests.support.spooling import EXPLICIT, IMPLICIT, a_receipt, an_instance, an_origin, content
@@ -57,6 +68,7 @@ def small_journal() -> Iterator[None]:
         (journal, "REFRESH_SECONDS", 0.0),
         (journal, "FREE_PAGES_MAX", 2),
         (recovery, "WAL_READY", 128 * KIB),
+        (ballast, "SIZE", 64 * KIB),
     )
     before = [(module, name, getattr(module, name)) for module, name, _ in wanted]
     try:
