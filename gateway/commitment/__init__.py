@@ -2,7 +2,10 @@
 
     services/commitment.py  takes what a console asks           ─▶ spool: a transaction with its items
     asker.py                asks a destination, in batches      ─▶ spool: an ask, then its answer
-    querying.py             looks things up where there is no commitment (C-FIND)
+    querying.py             looks up what a destination has, and whether it is what was sent (C-FIND)
+      subjects.py           what the object's own bytes say: its keys, and what tells its content from another
+      judging.py            what an answer proves; attributes.py compares what is in it
+      giving_back.py        has the object given back (C-GET); contents.py says what a centre may change
     results.py              takes what a destination reports, on whichever association
     reporter.py             tells the console, once every item is resolved
     engine.py               runs all of that, and keeps the time
