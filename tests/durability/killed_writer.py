@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from gateway.notices import Notices
-from gateway.spool import Spool, journal, recovery
+from gateway.spool import Spool, journal
 from tests.durability.crash_points.room import FILE, LIMITS
-from tests.durability.crash_points.writer import WAL_READY
+from tests.durability.crash_points.small import fillings
 from tests.support.spooling import content, store
 
 
@@ -29,7 +29,6 @@ def die(*_: object) -> NoReturn:
 
 
 async def main(directory: Path, point: str) -> None:
-    recovery.WAL_READY = WAL_READY
     spool = Spool.open(directory, LIMITS, notices=Notices())
     await store(spool, content(1, FILE), 1)
     print("acknowledged", flush=True)
@@ -49,4 +48,5 @@ async def main(directory: Path, point: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    with fillings():
+        asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))

@@ -50,6 +50,9 @@ class Outcome:
     folder: str = ""  # what is left to look at
 
 
+_PROOFS = (ACKNOWLEDGED, "mutants caught")
+"""A campaign that has counted none of these has shown nothing."""
+
 Show = Callable[[Outcome, str], None]
 """Takes what is known so far, and what the campaign says that it is doing."""
 
@@ -128,7 +131,7 @@ def _judge(outcome: Outcome) -> None:
         return
     if outcome.tally.counts[LOST]:
         outcome.failure = f"{outcome.tally.counts[LOST]} acknowledged objects were lost"
-    elif not outcome.tally.counts[ACKNOWLEDGED]:
+    elif not any(outcome.tally.counts[word] for word in _PROOFS):
         outcome.failure = "no object was acknowledged: nothing was put to the test"
 
 

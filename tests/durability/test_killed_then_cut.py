@@ -19,11 +19,11 @@ from pathlib import Path
 import pytest
 
 from gateway.notices import Notices
-from gateway.spool import Spool, recovery
+from gateway.spool import Spool
 from tests.durability.campaign import ACKNOWLEDGED, LOST, Tallies, Tally
 from tests.durability.crash_points.observe import Found, Site
 from tests.durability.crash_points.room import FILE, INLINE, LIMITS
-from tests.durability.crash_points.writer import WAL_READY
+from tests.durability.crash_points.small import fillings
 from tests.durability.disk.crash import choices
 from tests.durability.disk.materialize import fingerprint
 from tests.durability.fuse.mount import Mounted
@@ -36,15 +36,9 @@ STATES = 6
 _REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.fixture(autouse=True)
-def _short_wal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """33 MiB of zeros are as many points at which nothing can go wrong."""
-    monkeypatch.setattr(recovery, "WAL_READY", WAL_READY)
-
-
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Mounted]:
-    with Mounted(tmp_path) as mounted:
+    with Mounted(tmp_path) as mounted, fillings():
         yield mounted
 
 

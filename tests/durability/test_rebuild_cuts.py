@@ -16,13 +16,13 @@ import pytest
 
 from gateway.configuring.durable import sync_folder
 from gateway.notices import Notices
-from gateway.spool import Spool, recovery
+from gateway.spool import Spool
 from gateway.spool.salvage.rebuild import rebuild
 from gateway.spool.start_checks import JournalLost
 from tests.durability.campaign import ACKNOWLEDGED, LOST, Tallies, Tally
 from tests.durability.crash_points.observe import Site
 from tests.durability.crash_points.room import FILE, INLINE, LIMITS
-from tests.durability.crash_points.writer import WAL_READY
+from tests.durability.crash_points.small import fillings
 from tests.durability.disk import ops
 from tests.durability.disk.crash import choices
 from tests.durability.disk.materialize import fingerprint
@@ -41,9 +41,8 @@ OBJECTS = {1: INLINE, 2: FILE, 3: INLINE, 4: FILE}
 
 
 @pytest.fixture
-def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mounted]:
-    monkeypatch.setattr(recovery, "WAL_READY", WAL_READY)
-    with Mounted(tmp_path) as mounted:
+def disk(tmp_path: Path) -> Iterator[Mounted]:
+    with Mounted(tmp_path) as mounted, fillings():
         yield mounted
 
 

@@ -64,3 +64,19 @@ def test_a_lock_is_for_one(tmp_path: Path) -> None:
         files.lock(tmp_path / "lock")
     files.close(first)
     files.close(files.lock(tmp_path / "lock"))
+
+
+def test_a_file_is_never_made_over_another(tmp_path: Path) -> None:
+    path = tmp_path / "000000001.dcm"
+    path.write_bytes(b"an object")
+    with pytest.raises(FileExistsError):
+        Files().create(path)
+    assert path.read_bytes() == b"an object"
+
+
+def test_a_file_that_is_gone_is_not_made_in_passing(tmp_path: Path) -> None:
+    """Its name would not be durable: names are made by `create`, and synced."""
+    path = tmp_path / "000000001.dcm"
+    with pytest.raises(FileNotFoundError):
+        Files().open_for_write(path)
+    assert not path.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -283,3 +284,33 @@ async def test_what_fails_after_a_write_is_a_defect(spool: Spool) -> None:
     db = sqlite3.connect(spool.directory / "journal.db")
     assert db.execute("SELECT count(*) FROM objects").fetchone() == (1,)
     db.close()
+
+
+async def test_names_are_durable_again_when_the_database_was_opened_anew(
+    spool: Spool, files: FaultyFiles, directory: Path
+) -> None:
+    """Opening it anew makes the WAL anew."""
+    files.commit_error = disk_error()
+    with pytest.raises(SpoolFailure):
+        await store(spool, content(1, SMALL), 1)
+    files.mend()
+    files.log.clear()
+    await store(spool, content(1, SMALL), 1)
+    await spool.summary()
+    assert ("sync_directory", str(directory)) in files.log
+
+
+async def test_one_claim_does_not_keep_what_waits_with_it_from_being_synced(spool: Spool) -> None:
+    """What need not be durable shares the transaction of what must be."""
+    levels: list[int] = []
+    gate = threading.Event()
+
+    def level(tx: Transaction) -> None:
+        levels.append(int(tx.db.execute("PRAGMA synchronous").fetchone()[0]))
+
+    spool._bind()
+    first = spool._journal.submit(lambda _tx: gate.wait(30), durable=False)
+    both = [spool._journal.submit(level, durable=durable) for durable in (False, True)]
+    gate.set()
+    await asyncio.gather(first, *both)
+    assert levels[-1] == 2

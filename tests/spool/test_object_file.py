@@ -78,3 +78,16 @@ async def test_a_file_that_cannot_be_closed_is_refused_and_leaves_nothing(
     files.mend()
     await spool.close()
     assert len(object_files(directory)) == 1
+
+
+async def test_the_file_of_an_object_that_failed_is_not_used_for_another(open_spool: OpenSpool) -> None:
+    """It may be longer than the next object, and its pages may count as clean."""
+    files = FaultyFiles()
+    spool = open_spool(files=files)
+    files.fail("sync", EIO)
+    with pytest.raises(SpoolFailure):
+        await store(spool, content(1, LARGE), 1)
+    files.mend()
+    stored = await store(spool, content(2, LARGE // 2), 2)
+    with spool.open_data(stored.number) as reader:
+        assert reader.read(LARGE) == content(2, LARGE // 2)

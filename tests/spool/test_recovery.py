@@ -9,8 +9,9 @@ import pytest
 
 from gateway.errors import LocalError, SpoolFailure
 from gateway.model import DeliveryState
-from gateway.spool import Accepted, Spool
-from gateway.spool.schema import MIGRATIONS
+from gateway.spool import Accepted, Spool, recovery
+from gateway.spool.schema import MIGRATIONS, PLACE_MISSING
+from gateway.spool.transaction import Transaction
 from gateway.spool.values import CAUSE_MISSING
 from tests.support.spooling import (
     EIO,
@@ -259,3 +260,25 @@ async def test_a_directory_that_cannot_be_made_is_said_so(tmp_path: Path, heard:
     (tmp_path / "file").write_text("")
     with pytest.raises(SpoolFailure, match="cannot be used"):
         Spool.open(tmp_path / "file/spool", notices=heard.notices)
+
+
+async def test_a_start_that_fails_while_it_says_what_is_missing_has_said_nothing(
+    open_spool: OpenSpool, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of it would be an object without bytes whose delivery is still queued, and nobody told."""
+
+    def half_of_it(tx: Transaction, number: int) -> None:
+        tx.write("UPDATE objects SET place = ? WHERE number = ?", PLACE_MISSING, number)
+        raise disk_error()
+
+    spool = open_spool()
+    await store(spool, content(1, LARGE))
+    await spool.close()
+    object_files(directory)[0].unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(recovery, "mark_missing", half_of_it)
+        with pytest.raises(SpoolFailure):
+            open_spool()
+    spool = open_spool()
+    assert spool.recovery.missing == (1,)
+    assert [row.delivery.state for row in await spool.list_deliveries()] == [DeliveryState.HELD]

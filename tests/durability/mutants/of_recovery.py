@@ -1,0 +1,87 @@
+"""Mutants of what a start decides, and of the rebuild of a damaged journal."""
+
+from __future__ import annotations
+
+from tests.durability.mutants.mutation import Edit, Mutant
+
+_RECOVERY = "spool/recovery.py"
+_PLACING = "spool/salvage/placing.py"
+_CUT = "tests/durability/test_rebuild_cuts.py::test_a_rebuild_survives_a_power_cut_at_each_point"
+_REBUILT = (f"{_CUT}[no-wal]",)
+_REBUILT_WITH_A_WAL = (f"{_CUT}[a-wal]",)
+_RESUMED = (f"{_CUT}[interrupted]",)
+
+OF_RECOVERY = (
+    Mutant(
+        "decided-before-it-is-written-back",
+        "what the WAL shows is written back, durably, before a start decides anything by it",
+        (Edit(_RECOVERY, "        _write_back(db, closed=not tail_is_gone)\n", ""),),
+        ("tests/durability/test_killed_then_cut.py::test_what_a_start_removes_is_gone_for_sure",),
+    ),
+    Mutant(
+        "rebuilt-journal-not-synced",
+        "a rebuilt journal is synced before it is called ready",
+        (Edit(_PLACING, "        files.sync(descriptor)\n", "        pass\n"),),
+        _REBUILT,
+    ),
+    Mutant(
+        "ready-before-it-is-durable",
+        "the name that says that a rebuild is complete is durable before the old journal is moved",
+        (
+            Edit(
+                _PLACING,
+                "    (directory / BUILDING).rename(directory / READY)\n    files.sync_directory(directory)\n",
+                "    (directory / BUILDING).rename(directory / READY)\n",
+            ),
+        ),
+        _REBUILT,
+    ),
+    Mutant(
+        "old-journal-moved-without-a-sync",
+        "the old journal is in its folder, durably, before the new one gets its name",
+        (
+            Edit(
+                _PLACING,
+                "    files.sync_directory(folder)\n    files.sync_directory(path.parent)\n",
+                "",
+            ),
+        ),
+        _RESUMED,
+    ),
+    Mutant(
+        "new-journal-beside-the-old-wal",
+        "the old WAL is out of the way before the new journal gets its name",
+        (
+            Edit(
+                _PLACING,
+                '    for ending in ("", *_BESIDE):\n        old =',
+                '    for ending in ("",):\n        old =',
+            ),
+        ),
+        _REBUILT_WITH_A_WAL,
+    ),
+    Mutant(
+        "name-of-the-rebuilt-journal-not-synced",
+        "the new journal's name is durable before the rebuild is said to be done",
+        (
+            Edit(
+                _PLACING,
+                "    (directory / READY).rename(directory / _JOURNAL)\n    files.sync_directory(directory)\n",
+                "    (directory / READY).rename(directory / _JOURNAL)\n",
+            ),
+        ),
+        _RESUMED,
+    ),
+    Mutant(
+        "folder-for-the-old-journal-not-synced",
+        "the folder for what is set aside is durable before anything is moved into it",
+        (
+            Edit(
+                _PLACING,
+                "    files.make_directory(directory / name)\n    files.sync_directory(directory)\n",
+                "    files.make_directory(directory / name)\n",
+            ),
+        ),
+        _RESUMED,
+    ),
+)
