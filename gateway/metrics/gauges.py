@@ -38,8 +38,7 @@ class Gauges(Collector):
         if self._summary is not None:
             yield from self._queue(self._summary)
             yield from _spool(self._summary)
-        if self._scrub is not None:
-            yield from _store_check(self._scrub)
+        yield from _store_check(self._scrub)
         yield from _links(self._status)
 
     def _queue(self, summary: SpoolSummary) -> Iterator[GaugeMetricFamily]:
@@ -85,26 +84,36 @@ def _spool(summary: SpoolSummary) -> Iterator[GaugeMetricFamily]:
     yield room
 
 
-def _store_check(scrub: ScrubStatus) -> Iterator[GaugeMetricFamily]:
-    """How far the check of the store is, and what the last whole one found."""
-    current, last = scrub.current, scrub.last
-    for name, words, value in (
-        ("scrub_running", "1 while the store is being checked.", int(scrub.running)),
+def _store_check(scrub: ScrubStatus | None) -> Iterator[GaugeMetricFamily]:
+    """How far the check of the store is, and what the last whole one found; no value before there was one."""
+    current = scrub.current if scrub is not None else None
+    last = scrub.last if scrub is not None else None
+    total = scrub.total_bytes if scrub is not None and current is not None else 0
+    values: tuple[tuple[str, str, float | None], ...] = (
+        ("scrub_running", "1 while the store is being checked.", float(current is not None)),
         ("scrub_bytes", "Bytes read by the check that goes on.", current.bytes if current else 0),
-        ("scrub_total_bytes", "Bytes that it has to read.", scrub.total_bytes if current else 0),
-    ):
-        yield GaugeMetricFamily(f"dicom_gateway_{name}", words, value)
-    if last is None:
-        return
-    for name, words, reading in (
-        ("scrub_last_end_timestamp_seconds", "When the last whole check ended.", last.ended_at or 0.0),
-        ("scrub_last_objects", "Objects that it read.", last.objects),
-        ("scrub_last_journal_faults", "Faults of the journal that it found.", last.journal_faults),
-    ):
-        yield GaugeMetricFamily(f"dicom_gateway_{name}", words, reading)
+        ("scrub_total_bytes", "Bytes that it has to read.", total),
+        (
+            "scrub_last_end_timestamp_seconds",
+            "When the last whole check ended.",
+            last.ended_at if last else None,
+        ),
+        ("scrub_last_objects", "Objects that it read.", last.objects if last else None),
+        (
+            "scrub_last_journal_faults",
+            "Faults of the journal that it found.",
+            last.journal_faults if last else None,
+        ),
+    )
+    for name, words, value in values:
+        gauge = _gauge(name, words, [])
+        if value is not None:
+            gauge.add_metric([], value)
+        yield gauge
     found = _gauge("scrub_last_found", "Objects that it found not to be as received.", ["what"])
-    for what in ("damaged", "missing", "unreadable"):
-        found.add_metric([what], getattr(last, what))
+    if last is not None:
+        for what in ("damaged", "missing", "unreadable"):
+            found.add_metric([what], getattr(last, what))
     yield found
 
 

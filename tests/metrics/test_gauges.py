@@ -9,6 +9,7 @@ from gateway.metrics import Metrics
 from gateway.model import DeliveryState, Priority
 from gateway.notices import Notices
 from gateway.spool import SpoolSummary
+from gateway.spool.scrub_values import PassReport, ScrubStatus
 from gateway.spool.values import SummaryCell
 
 SUMMARY = SpoolSummary(
@@ -86,6 +87,26 @@ async def test_the_links() -> None:
     assert values["link_circuit_open", "oncology"] == 1
     assert values["link_objects_in_flight", "oncology"] == 2
     assert ("link_rtt_seconds", "oncology") not in values
+
+
+async def test_the_check_of_the_store() -> None:
+    metrics = Metrics(Notices())
+    last = PassReport("requested", 10.0, 20.0, objects=7, damaged=2, journal_faults=1)
+    current = PassReport(started_at=30.0, bytes=500)
+    status = ScrubStatus(True, current, 9_000, 10.0, last, None, ())
+    metrics.observe(summary, lambda: [STATUS], lambda: status)
+    text = (await metrics.render()).decode()
+    for line in (
+        "scrub_running 1.0",
+        "scrub_bytes 500.0",
+        "scrub_total_bytes 9000.0",
+        "scrub_last_end_timestamp_seconds 20.0",
+        "scrub_last_objects 7.0",
+        "scrub_last_journal_faults 1.0",
+        'scrub_last_found{what="damaged"} 2.0',
+        'scrub_last_found{what="missing"} 0.0',
+    ):
+        assert f"dicom_gateway_{line}" in text
 
 
 async def test_before_anything_is_observed_there_are_no_gauges() -> None:

@@ -5,6 +5,7 @@ import io
 import logging
 import zipfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,12 @@ from gateway.health.machine import Machine
 from gateway.health.time_sources import KernelClock
 from gateway.logs.ring import LogRing
 from gateway.operator.sections.logs import LogsSection
+from gateway.operator.sections.store_check import StoreCheckSection
+from gateway.operator.store_view import StoreView
+from gateway.spool.scrub_values import PassReport
 from tests.support.admin_site import Document, Site, site
 from tests.support.machine_tree import CHRONY, make
+from tests.support.store_checks import IDLE, FakeScrub
 
 IN_STEP = KernelClock(True, 0.02, 0.0)
 
@@ -93,6 +98,59 @@ async def test_without_the_gateway_the_machine_is_still_shown(tmp_path: Path) ->
         document = await page.get("/system")
     assert document.status == 200
     assert "192.0.2.1" in main(document)
+
+
+@pytest.fixture
+def scrub() -> FakeScrub:
+    return FakeScrub()
+
+
+@pytest.fixture
+async def checked(scrub: FakeScrub) -> AsyncIterator[Site]:
+    async with site(sections=[StoreCheckSection(StoreView(scrub, lambda: 5000.0))]) as page:
+        yield page
+
+
+async def test_a_store_that_was_not_checked_yet(checked: Site, tmp_path: Path) -> None:
+    on(checked, make(tmp_path))
+    card = (await checked.get("/system")).find("#store-check").text
+    assert "was not read again yet" in card
+    assert "Check everything now" in card
+
+
+async def test_a_check_that_somebody_asks_for(checked: Site, scrub: FakeScrub, tmp_path: Path) -> None:
+    on(checked, make(tmp_path))
+    answer = await checked.post("/system/check-store")
+    assert answer.status == 303
+    assert scrub.requests == 1
+    card = (await checked.get("/system")).find("#store-check")
+    assert "Being read again" in card.text
+    assert "Check everything now" not in card.text
+    await checked.get("/system/now", fragment=True)
+    card = (await checked.get("/system")).find("#store-check")
+    assert "Everything is as it was received: 3 objects" in card.text
+
+
+async def test_a_store_that_is_damaged(tmp_path: Path) -> None:
+    last = PassReport("background", 1.0, 2.0, objects=9, damaged=1, missing=2, unreadable=1, journal_faults=1)
+    scrub = FakeScrub(replace(IDLE, last=last))
+    async with site(sections=[StoreCheckSection(StoreView(scrub, lambda: 5000.0))]) as page:
+        on(page, make(tmp_path))
+        for language, words in (
+            (
+                "en",
+                (
+                    "1 object is damaged on the disk",
+                    "2 objects are missing",
+                    "does not give 1 object back",
+                    "dicom-gateway spool rebuild",
+                ),
+            ),
+            ("fr", ("1 objet est endommagé sur le disque", "dicom-gateway spool rebuild")),
+        ):
+            card = (await page.get("/system", Accept_Language=language)).find("#store-check")
+            assert all(one in card.text for one in words), card.text
+            assert card.find("a")["href"] == "/queue/held"
 
 
 async def test_this_very_machine(page: Site) -> None:
