@@ -14,7 +14,7 @@ from tests.durability.fuse.rules import FAIL_AFTER, SHORT
 
 pytestmark = pytest.mark.fuse
 
-SAMPLE = 60
+SAMPLE = 40
 """Faults of the short form; `make torture` goes through all of them."""
 SEED = 20260305
 CUTS = (None, Policy.WEAK)
