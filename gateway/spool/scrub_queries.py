@@ -25,7 +25,7 @@ _RANGE = 5000
 ROWS = 500
 """Rows of the journal that one question checks."""
 COUNTED_MOST = 100_000
-"""Deliveries up to which the counters are compared with the rows, in one snapshot."""
+"""Objects and deliveries up to which the counters are compared with the rows, in one snapshot."""
 
 _PLACES = (PLACE_INLINE, PLACE_FILE, PLACE_DAMAGED)
 
@@ -129,22 +129,23 @@ def check_rows(db: sqlite3.Connection, table: Table, after: int) -> tuple[int, i
 
 
 def check_counters(db: sqlite3.Connection) -> int:
-    """Count the cells of the counters that disagree with the deliveries; 0 too when these are too many."""
+    """Count the cells of the counters that disagree with what they count; 0 too when that is too much."""
     counted = {
-        (state, destination, priority): (count, size)
-        for state, destination, priority, count, size in db.execute(
-            "SELECT state, destination, priority, count, bytes FROM counters "
-            "WHERE subject = ? AND count <> 0",
-            (SUBJECT_DELIVERY,),
+        tuple(cell): (count, size)
+        for *cell, count, size in db.execute(
+            "SELECT subject, state, destination, priority, count, bytes FROM counters WHERE count <> 0"
         )
     }
     if sum(count for count, _ in counted.values()) > COUNTED_MOST:
         return 0
     there = {
-        (state, destination, priority): (count, size)
-        for state, destination, priority, count, size in db.execute(
-            "SELECT state, destination, priority, count(*), sum(size) FROM deliveries NOT INDEXED "
-            "GROUP BY state, destination, priority"
+        tuple(cell): (count, size)
+        for *cell, count, size in db.execute(
+            "SELECT ?, state, destination, priority, count(*), sum(size) FROM deliveries NOT INDEXED "
+            "GROUP BY state, destination, priority UNION ALL "
+            "SELECT ?, place, 0, priority, count(*), sum(size) FROM objects NOT INDEXED "
+            "GROUP BY place, priority",
+            (SUBJECT_DELIVERY, SUBJECT_OBJECT),
         )
     }
     return sum(counted.get(cell) != there.get(cell) for cell in {*counted, *there})

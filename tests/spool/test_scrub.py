@@ -282,6 +282,7 @@ async def test_the_next_pass_is_planned(open_spool: OpenSpool, directory: Path, 
     "sql",
     [
         "UPDATE counters SET count = count + 1 WHERE subject = 0",
+        "UPDATE counters SET bytes = bytes - 1 WHERE subject = 1",
         "DELETE FROM destinations",
         "DELETE FROM objects WHERE number = 1",
     ],

@@ -26,7 +26,7 @@ _SOURCE_AE = b"\x02\x00\x16\x00AE"
 _CHUNK = 1 << 20
 _GUESSED = (EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG)
 
-WHOLE = "its data set is whole"
+WHOLE = "its data set reads to its end"
 CUT = "its data set does not read to its end: perhaps it was still arriving"
 NOT_READ = "its data set was not read through"
 
