@@ -164,4 +164,4 @@ def test_the_table_has_the_counts() -> None:
 
 
 def test_the_real_campaigns_are_all_there() -> None:
-    assert list(CAMPAIGNS) == ["crash-points", "power-cuts", "faults", "delivery-truth", "mutants"]
+    assert {"crash-points", "power-cuts", "faults", "delivery-truth", "mutants"} <= set(CAMPAIGNS)

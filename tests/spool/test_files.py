@@ -80,3 +80,19 @@ def test_a_file_that_is_gone_is_not_made_in_passing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Files().open_for_write(path)
     assert not path.exists()
+
+
+def test_syncs_reach_the_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the file itself, and of the directory itself."""
+    synced: list[tuple[str, int]] = []
+    for name in ("fsync", "fdatasync"):
+        real = getattr(os, name)
+        monkeypatch.setattr(
+            os, name, lambda number, n=name, r=real: (synced.append((n, os.fstat(number).st_ino)), r(number))
+        )
+    files = Files()
+    descriptor = files.create(tmp_path / "one")
+    files.sync(descriptor)
+    files.close(descriptor)
+    files.sync_directory(tmp_path)
+    assert synced == [("fdatasync", (tmp_path / "one").stat().st_ino), ("fsync", tmp_path.stat().st_ino)]

@@ -229,13 +229,13 @@ OF_FILES = (
                 'after it failed."""\n        del descriptor\n',
             ),
         ),
-        (explored("file"),),
+        (explored("file"), "tests/spool/test_files.py::test_syncs_reach_the_kernel"),
     ),
     Mutant(
         "directory-sync-does-nothing",
         "syncing a directory reaches the disk (fsync)",
         (Edit(_FILES, "            os.fsync(descriptor)\n", "            pass\n"),),
-        (explored("new-directory"),),
+        ("tests/spool/test_files.py::test_syncs_reach_the_kernel", explored("killed-files")),
     ),
     Mutant(
         "name-of-the-spool-not-synced",

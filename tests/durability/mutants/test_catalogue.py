@@ -35,7 +35,7 @@ NO_RULE = {
     (
         "files.py",
         "os.fdatasync(descriptor)",
-    ): "after the zeros: only the time of the first commit depends on it",
+    ): "after the zeros: the first commit would do it",
     ("recovery.py", "make_names_durable(files, directory, db)"): "what it does has its mutants",
     ("recovery.py", 'busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()'): "so has this",
     ("salvage/placing.py", "path.rename(folder / path.name)"): "the syncs after it have",
