@@ -8,7 +8,7 @@ what was promised up to this point is compared with the answer each time.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tests.durability.campaign import ACKNOWLEDGED, LOST, Failure, Tally
@@ -38,6 +38,7 @@ class Explorer:
     policy: Policy = Policy.WEAK
     per_point: int = PER_POINT
     seed: int = 0
+    over: Callable[[], bool] = lambda: False  # whether to stop, asked at each point
     tally: Tally = field(default_factory=Tally)
     samples: list[State] = field(default_factory=list)  # states in which the recovery had something to do
     samples_max: int = 0  # of one history
@@ -59,6 +60,8 @@ class Explorer:
         self._chances, self._own = 0, []
         try:
             for step, (op, disk, facts) in enumerate(self._points(recording)):
+                if self.over():
+                    break
                 if step % every == 0 or not isinstance(op, ops.Write):
                     self._point(recording, step, disk, facts, dice, tally)
         finally:

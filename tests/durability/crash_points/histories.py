@@ -189,7 +189,7 @@ async def migration(room: Room) -> None:
     _inherit(room)
     for number, state in enumerate(VERSION_1, 1):
         room.inherit(number, S.QUEUED if state is S.SENDING else state)
-    room.begin()
+    room.begin(settled=True)
     room.open()
     await room.put(50)
     await room.close()

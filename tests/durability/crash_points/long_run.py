@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from tests.durability.campaign import Budget, Tally
 from tests.durability.crash_points.explore import Explorer
@@ -15,12 +16,15 @@ from tests.durability.disk.crash import Policy
 
 PER_POINT = 40
 LONG_ONES = 6
-"""Histories drawn by chance, in one round."""
 
 
+@dataclass
 class CrashPoints:
-    """The campaign."""
+    """The campaign. Of the histories drawn by chance there are `long_ones` in a round."""
 
+    names: tuple[str, ...] = tuple(ALL)
+    long_ones: int = LONG_ONES
+    per_point: int = PER_POINT
     name = "crash-points"
     what = "cut the power at every point of a history, in every way a disk may forget, and recover"
 
@@ -42,15 +46,15 @@ class CrashPoints:
         tally: Tally,
         tell: Callable[[str], None],
     ) -> None:
-        names = [*ALL, *(f"{LONG}{seed * LONG_ONES + one}" for one in range(LONG_ONES))]
+        names = [*self.names, *(f"{LONG}{seed * self.long_ones + one}" for one in range(self.long_ones))]
         random.Random(seed).shuffle(names)
         tell(f"round {seed}: recording {len(names)} histories")
-        explorer = Explorer(site, policy, PER_POINT, seed, tally, samples_max=1)
+        explorer = Explorer(site, policy, self.per_point, seed, budget.over, tally, samples_max=1)
         for name, recording in record(names).items():
+            tell(f"round {seed}: {name}, {len(recording.log)} operations on a disk that is {policy.value}")
+            explorer.explore(recording, every=10 if name.startswith(LONG) else 1 + seed % 3)
             if budget.over():
                 return
-            tell(f"round {seed}: {name}, {len(recording.log)} operations on a disk that is {policy.value}")
-            explorer.explore(recording, every=1 + seed % 3)
         samples, explorer.samples = explorer.samples, []
         explorer.samples_max = 0
         for recording in record_recoveries(samples):
