@@ -133,6 +133,7 @@ class Stranded:
 
     rows: dict[str, dict[int, Row]] = field(default_factory=lambda: defaultdict(dict))
     data: dict[str, dict[int, list[bytes]]] = field(default_factory=lambda: defaultdict(_lists))
+    names: dict[int, str] = field(default_factory=dict)  # of destinations
 
 
 def _lists() -> dict[int, list[bytes]]:
@@ -215,6 +216,9 @@ def _numbers(numbers: Sequence[int]) -> str:
 def take_up(tx: Transaction, store: Store, found: Stranded, taken: TakenUp) -> None:
     """Put what is whole into the journal; the caller begins and ends the transaction."""
     taken.torn = True
+    # Before any is added: a number means the name that it had, not the one that gets it now.
+    found.names.update({number: str(row[1]) for number, row in found.rows["destinations"].items()})
+    found.names.update(tx.destinations.names)
     for number, row in sorted(found.rows["objects"].items()):
         if tx.one("SELECT 1 FROM objects WHERE number = ?", number) is None:
             done = _take_object(tx, store, found, number, row)
@@ -257,9 +261,8 @@ def _take_deliveries(tx: Transaction, found: Stranded, number: int) -> bool:
     some = False
     for row in found.rows["deliveries"].values():
         values = dict(zip(columns, row, strict=True))
-        name = found.rows["destinations"].get(int(str(values["destination"])), (0, ""))[1]
-        name = tx.destinations.names.get(int(str(values["destination"])), name)
-        if values["object"] != number or not isinstance(name, str) or not name:
+        name = found.names.get(int(str(values["destination"])))
+        if values["object"] != number or name is None:
             continue
         state = from_code(int(str(values["state"])))
         if state is DeliveryState.SENDING:
@@ -277,13 +280,11 @@ def _take_deliveries(tx: Transaction, found: Stranded, number: int) -> bool:
 def _take_step(tx: Transaction, found: Stranded, number: int, row: Row) -> None:
     """A procedure step that was not passed on yet, with its data set."""
     values = dict(zip([column.name for column in shapes()["steps"].columns], row, strict=True))
-    name = found.rows["destinations"].get(int(str(values["destination"])), (0, ""))[1]
-    name = tx.destinations.names.get(int(str(values["destination"])), name)
+    name = found.names.get(int(str(values["destination"])))
     data = next((one for one in found.data["step_data"][number] if len(one) == values["size"]), None)
     if (
         data is None
-        or not isinstance(name, str)
-        or not name
+        or name is None
         or values["state"] not in (STEP_QUEUED, STEP_HELD)
         or tx.one("SELECT 1 FROM steps WHERE number = ?", number) is not None
     ):
