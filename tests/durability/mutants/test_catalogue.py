@@ -25,7 +25,8 @@ NO_RULE = {
     ("spool.py", "await self._submit(self._journal.look_again, durable=False)"): "it changes nothing",
     (
         "spool.py",
-        "self._journal.hand_in(Request(self._journal.look_again, lambda _result, _error: None, durable=False))",
+        "self._journal.hand_in("
+        "Request(self._journal.look_again, lambda _result, _error: None, durable=False))",
     ): "it changes nothing",
     (
         "commitment_methods.py",
