@@ -152,6 +152,8 @@ class CommitmentEngine:
 
     async def _work(self) -> None:
         began = self._wall_clock()
+        for name in self._workers:
+            await self._spool.look_ups_interrupted(name, comparisons=name in self._askers)
         for name in self._uncompared:
             await self._spool.forget_comparisons(name)
         async with asyncio.TaskGroup() as group:

@@ -240,6 +240,25 @@ def put_off(tx: Transaction, transaction_uid: str, not_before: float, reason: st
     tx.commitment = True
 
 
+def look_ups_interrupted(tx: Transaction, destination: str, *, comparisons: bool) -> None:
+    """Nobody is looking things up at `destination`: what was open of that may be looked up again at once.
+
+    With `comparisons` alone those that compare what is committed; an N-ACTION may still be answered.
+    """
+    place = tx.destinations.find(destination)
+    if place is None:
+        return
+    rows = tx.rows(
+        "SELECT number, transaction_uid FROM asks WHERE state = ? AND destination = ?", ASK_OPEN, place
+    )
+    for number, transaction_uid in rows:
+        named = references_of(tx, number)
+        if not comparisons or all(
+            standing(tx, one.sop_class_uid, one.sop_instance_uid, place).to_compare for one in named
+        ):
+            put_off(tx, transaction_uid, tx.now, "the gateway stopped while it was asked")
+
+
 def references_of(tx: Transaction, ask: int) -> list[Reference]:
     """Return the instances that an ask names."""
     rows = tx.rows("SELECT sop_class_uid, sop_instance_uid FROM ask_items WHERE ask = ?", ask)

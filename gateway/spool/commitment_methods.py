@@ -188,6 +188,14 @@ class CommitmentMethods(Access):
         while await self._submit(partial(asks.forget_comparisons, destination=destination)):
             pass
 
+    async def look_ups_interrupted(self, destination: str, *, comparisons: bool) -> None:
+        """Let what was being looked up at `destination` when the process ended be looked up again at once.
+
+        `comparisons`: only what compares what it has committed. To be called before anybody looks up there.
+        """
+        work = partial(asks.look_ups_interrupted, destination=destination, comparisons=comparisons)
+        await self._submit(work)
+
     async def stored(self, object_number: int) -> StoredObject:
         """Return what is known of an object whose bytes are here. LocalError when they are not."""
         return await self._ask(lambda db: locate(db, object_number).object)

@@ -161,8 +161,22 @@ async def test_an_interrupted_comparison_is_made_again(
     await spool.close()
     again = await asyncio.to_thread(open_spool, wall_clock=clock)
     assert await to_compare(again) == []  # the question is open
-    await again.ask_put_off(uid, clock.now, "no answer in time")
+    await again.look_ups_interrupted("elsewhere", comparisons=False)
+    assert await to_compare(again) == []
+    await again.look_ups_interrupted("oncology", comparisons=True)
     assert await to_compare(again) == [a_reference(1)]
+    await again.ask_answered(uid, references(1), [], "compared", resend=frozenset())  # late, and true
+    assert await states(again) == [DeliveryState.CONFIRMED]
+
+
+async def test_a_request_that_its_destination_may_answer_is_not_taken_for_a_comparison(spool: Spool) -> None:
+    await put(spool, 1)
+    await accept(spool)
+    await ask(spool, 1)
+    await spool.look_ups_interrupted("oncology", comparisons=True)
+    assert await to_ask(spool, everything=True) == []
+    await spool.look_ups_interrupted("oncology", comparisons=False)  # where all are queries
+    assert await to_ask(spool, everything=True) == [a_reference(1)]
 
 
 async def test_a_late_refusal_counts_while_it_is_not_compared(spool: Spool) -> None:
