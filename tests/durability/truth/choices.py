@@ -1,12 +1,10 @@
-"""Where the choices of a run come from: a seed (long runs), or hypothesis (which shrinks what fails)."""
+"""Where the choices of a run come from: a seed, which is drawn by hypothesis where that leads."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
-
-from hypothesis import strategies as st
 
 T = TypeVar("T")
 
@@ -24,7 +22,7 @@ class Choices(Protocol):
 class Seeded:
     """Choices that the same seed repeats."""
 
-    def __init__(self, seed: int | str) -> None:
+    def __init__(self, seed: str) -> None:
         self._rng = random.Random(seed)
 
     def among(self, values: Sequence[T]) -> T:
@@ -32,16 +30,3 @@ class Seeded:
 
     def number(self, least: int, most: int) -> int:
         return self._rng.randint(least, most)
-
-
-class Drawn:
-    """Choices drawn by hypothesis."""
-
-    def __init__(self, data: st.DataObject) -> None:
-        self._data = data
-
-    def among(self, values: Sequence[T]) -> T:
-        return self._data.draw(st.sampled_from(values))
-
-    def number(self, least: int, most: int) -> int:
-        return self._data.draw(st.integers(least, most))

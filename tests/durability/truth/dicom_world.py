@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.association.requestor import RequestorTimeouts
+from gateway.delivery.backoff import Backoff
 from gateway.delivery.capabilities import Capabilities
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.delivery.transports import Transport
@@ -48,7 +49,8 @@ class DicomFar(Far):
 
     def __init__(self, name: str, reasons: Reasons, *, associations: int, window: int) -> None:
         super().__init__(name, reasons, associations=associations, window=window)
-        self.centre = Centre(self._answer, maximum_associations=associations, window=window).start()
+        # It allows more associations than we open: one that fell silent keeps the place of its own for ever.
+        self.centre = Centre(self._answer, window=window).start()
 
     def _answer(self, arrived: Arrived) -> Answer:
         """In a thread of the centre."""
@@ -89,7 +91,12 @@ class DicomWorld(World):
         super().__init__(setting, asyncio.new_event_loop())
 
     def the_policy(self) -> DeliveryPolicy:
-        return replace(QUICK, claim_objects=self.setting.claim_objects, window=self.setting.window)
+        return replace(
+            QUICK,
+            claim_objects=self.setting.claim_objects,
+            window=self.setting.window,
+            link_backoff=Backoff(0.05, 1.0),
+        )
 
     def make_far(self, name: str, *, associations: int) -> Far:
         return DicomFar(name, self.reasons, associations=associations, window=self.setting.window)
@@ -125,9 +132,10 @@ class DicomWorld(World):
         await self.settle_now()
 
     async def all_well(self) -> None:
-        """Every centre is there again."""
+        """Every centre is there again, restarted: one that fell silent keeps the place of its association."""
         for far in self.fars.values():
             assert isinstance(far, DicomFar)
+            await far.turn(up=False)
             await far.turn(up=True)
 
     def end(self) -> None:

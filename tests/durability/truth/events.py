@@ -184,9 +184,18 @@ async def knock(world: World, choices: Choices) -> None:
 
 
 async def clock(world: World, choices: Choices) -> None:
-    """Somebody sets the clock."""
-    world.set_clock(choices.among(CLOCK_STEPS))
+    """Somebody sets the clock; perhaps it was a mistake, and is put right after a while."""
+    step = choices.among(CLOCK_STEPS)
+    world.set_clock(step)
     world.tally.add("clock steps")
+    if choices.number(0, 2):
+        after = choices.among((1.0, 10.0, 300.0))
+
+        async def put_right() -> None:
+            await asyncio.sleep(after)
+            world.set_clock(-step)
+
+        world.around(put_right())
 
 
 async def expire(world: World, _: Choices) -> None:

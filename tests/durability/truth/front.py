@@ -144,9 +144,19 @@ class Front:
         return due
 
     def on_work(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        news: set[str] = set()
+
         def tell(destination: str) -> None:
-            if not self.dead:
-                callback(destination)
+            # One commit has news for several in no certain order; a run is to be the same each time.
+            if not news:
+                asyncio.get_running_loop().call_soon(tell_all)
+            news.add(destination)
+
+        def tell_all() -> None:
+            for destination in sorted(news):
+                if not self.dead:
+                    callback(destination)
+            news.clear()
 
         return self.spool.on_work(tell)
 

@@ -162,6 +162,8 @@ class WireWatch:
         if job.delivery.priority is RECORD:
             self._record_ended = self._clocks.now()
         self.attempts[number] += 1
+        if self.courier.status().circuit != "closed":
+            self.disturb()  # on trial, one object goes at a time, whatever waits
         if isinstance(outcome, DeliveryFailure):
             hurt = self._reasons.hurt.setdefault(number, set())
             hurt.add(outcome.cause)

@@ -464,7 +464,7 @@ class World:
 
     def _look_at_the_far_ends(self) -> None:
         for name, far in self.fars.items():
-            for uid, digest in far.kept:
+            for uid, digest in list(far.kept):  # a centre adds to it from its own threads
                 if digest not in self.contents.get(uid, ()):
                     self.findings.wrong(f"{name} has {uid} with bytes that nobody sent")
 
