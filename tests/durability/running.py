@@ -132,7 +132,7 @@ def _judge(outcome: Outcome) -> None:
     if outcome.tally.counts[LOST]:
         outcome.failure = f"{outcome.tally.counts[LOST]} acknowledged objects were lost"
     elif not any(outcome.tally.counts[word] for word in _PROOFS):
-        outcome.failure = "no object was acknowledged: nothing was put to the test"
+        outcome.failure = "no object was acknowledged: nothing was put to the test (more --minutes?)"
 
 
 def _keep_or_remove(outcome: Outcome, folder: Path) -> None:

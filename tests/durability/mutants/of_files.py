@@ -17,7 +17,7 @@ OF_FILES = (
         "object-file-not-synced",
         "an object file is synced before its row is committed",
         (Edit(_OBJECT_FILE, _SYNC, ""),),
-        (explored("file"), "tests/spool/test_object_file.py::test_written_then_synced_then_committed"),
+        ("tests/spool/test_object_file.py::test_written_then_synced_then_committed", explored("file")),
     ),
     Mutant(
         "object-file-synced-after-its-row",
@@ -34,7 +34,7 @@ OF_FILES = (
                 "            threading.Timer(1, os.fdatasync, [os.dup(descriptor)]).start()\n",
             ),
         ),
-        (explored("file"), "tests/spool/test_object_file.py::test_written_then_synced_then_committed"),
+        ("tests/spool/test_object_file.py::test_written_then_synced_then_committed", explored("file")),
     ),
     Mutant(
         "object-file-written-after-its-sync",
@@ -116,7 +116,7 @@ OF_FILES = (
         "names-of-spares-not-synced",
         "the directory is synced after spares were made in it",
         (Edit(_STORE, "                self._files.sync_directory(folder)\n", ""),),
-        (explored("file"), "tests/spool/test_store.py::test_names_are_durable_before_a_file_is_used"),
+        ("tests/spool/test_store.py::test_names_are_durable_before_a_file_is_used", explored("file")),
     ),
     Mutant(
         "spare-offered-before-its-name-is-durable",
@@ -172,10 +172,7 @@ OF_FILES = (
                 "                self._files.make_directory(folder)\n    " + _SYNC_ROOT,
             ),
         ),
-        (
-            "tests/spool/test_store.py::test_a_directory_that_a_crash_left_is_synced_all_the_same",
-            explored("killed-files"),
-        ),
+        ("tests/spool/test_store.py::test_a_directory_that_a_crash_left_is_synced_all_the_same",),
     ),
     Mutant(
         "spare-used-twice",
@@ -229,7 +226,7 @@ OF_FILES = (
                 'after it failed."""\n        del descriptor\n',
             ),
         ),
-        (explored("file"), "tests/spool/test_files.py::test_syncs_reach_the_kernel"),
+        ("tests/spool/test_files.py::test_syncs_reach_the_kernel", explored("file")),
     ),
     Mutant(
         "directory-sync-does-nothing",

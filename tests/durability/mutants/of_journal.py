@@ -68,7 +68,7 @@ OF_JOURNAL = (
                 '            batch.results = []\n            db.execute("COMMIT")\n',
             ),
         ),
-        (explored("small"), "tests/spool/test_journal.py::test_a_failed_commit_fails_everyone_who_waits"),
+        ("tests/spool/test_journal.py::test_a_failed_commit_fails_everyone_who_waits", explored("small")),
     ),
     Mutant(
         "files-removed-before-the-commit",
