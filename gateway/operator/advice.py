@@ -24,7 +24,7 @@ _HELD = {
     "dicom-gateway queue retry {number} sends it once more.",
     "kept-other": "The destination accepted it, and keeps another object under the same SOP Instance UID: "
     "have the two compared there. When this one is right, have the other one removed there, then "
-    "dicom-gateway queue retry {number}; when theirs is right, discard this one.",
+    "dicom-gateway queue retry {number} sends it; when theirs is right, discard this one.",
     "operator": "Release it when it may go: dicom-gateway queue release {number}",
     "not-accepted": f"{_ASK} to accept this SOP class, then: {_RETRY}",
     "not-convertible": f"{_ASK} to accept this transfer syntax, then: {_RETRY}",
