@@ -24,7 +24,7 @@ def test_a_round_ends_when_the_time_is_over() -> None:
 
 
 def test_a_history_drawn_by_chance(tallies: Tallies) -> None:
-    [recording] = record([f"{LONG}5"]).values()
+    [recording] = record([f"{LONG}2"]).values()
     with Site() as site:
         tally = Explorer(site, per_point=1).explore(recording, every=50)
     assert tally.counts[RECOVERIES] > 20
