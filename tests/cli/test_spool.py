@@ -215,4 +215,4 @@ def test_the_meter_tells_pace_and_what_is_left(capsys: pytest.CaptureFixture[str
 def test_the_meter_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with Meter(lambda: 0.0, terminal=True) as meter:
         meter.show("journal", 0, 0)
-    assert capsys.readouterr().err .endswith("looking at the journal\n")
+    assert capsys.readouterr().err.endswith("looking at the journal\n")

@@ -64,7 +64,7 @@ async def test_a_record_that_becomes_due_does_not_wait_for_the_images_claimed_be
 async def test_after_a_pause_a_large_poison_object_does_not_keep_the_others_from_their_trial(
     tmp_path: Path,
 ) -> None:
-    """It is the oldest, and so large that nothing is claimed beside it: the next one is tried all the same."""
+    """It is the oldest, and so large that nothing is claimed beside it: the next is tried all the same."""
     down = [True]
 
     def answer(job: Job) -> Receipt | DeliveryFailure:
