@@ -48,7 +48,7 @@ def test_a_rare_mistake_is_found_out_by_plain_tests(name: str, tallies: Tallies)
     """The same tests pass when nothing is wrong: that is the case without a name."""
     files = [RARE[name]] if name else sorted(set(RARE.values()))
     ended = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "tests.durability.truth.with_mutant", *files],
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "tests.durability.truth.with_mutant", *files],
         cwd=ROOT,
         env={**os.environ, MUTANT: name},
         capture_output=True,
