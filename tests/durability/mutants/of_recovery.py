@@ -10,6 +10,7 @@ _CUT = "tests/durability/test_rebuild_cuts.py::test_a_rebuild_survives_a_power_c
 _REBUILT = (f"{_CUT}[no-wal]",)
 _REBUILT_WITH_A_WAL = (f"{_CUT}[a-wal]",)
 _RESUMED = (f"{_CUT}[interrupted]",)
+_START = "tests/spool/test_start_checks.py"
 
 OF_RECOVERY = (
     Mutant(
@@ -83,5 +84,41 @@ OF_RECOVERY = (
             ),
         ),
         _RESUMED,
+    ),
+    Mutant(
+        "running-not-said",
+        "the journal says that there is a WAL, and how long it is, before the first object",
+        (Edit(_RECOVERY, "        tail.mark_running(db, directory / JOURNAL)\n", ""),),
+        (f"{_START}::test_a_wal_that_is_gone_or_cut_removes_no_object",),
+    ),
+    Mutant(
+        "closed-not-said",
+        "the journal says that it is closed before its WAL is cut",
+        (Edit("spool/journal.py", "        tail.mark_closed(self._db)\n", ""),),
+        (f"{_START}::test_a_spool_that_was_closed_needs_no_wal",),
+    ),
+    Mutant(
+        "files-without-rows-removed-with-the-wal-gone",
+        "while a part of the WAL is missing, a file without a row is held for a person, not removed",
+        (Edit(_RECOVERY, "        tail_is_gone = wal < wanted\n", "        tail_is_gone = False\n"),),
+        (f"{_START}::test_a_wal_that_is_gone_or_cut_removes_no_object",),
+    ),
+    Mutant(
+        "end-of-a-damaged-journal-dropped",
+        "whole objects behind a damaged frame of the WAL are taken up again",
+        (Edit(_RECOVERY, "        if stranded is not None:\n", "        if False:\n"),),
+        (f"{_START}::test_objects_behind_a_damaged_frame_are_taken_up_again",),
+    ),
+    Mutant(
+        "files-of-a-copied-spool-removed",
+        "in a spool copied while it was in use, a file without a row is held for a person, not removed",
+        (Edit(_RECOVERY, "keep_files = moved and wanted > 0\n", "keep_files = False\n"),),
+        ("tests/spool/test_home.py::test_files_that_the_copy_of_the_journal_does_not_name_are_kept",),
+    ),
+    Mutant(
+        "no-start-on-a-full-disk",
+        "the ballast is given up when others have filled the disk, so that delivering goes on",
+        (Edit("spool/opening.py", "        if not ballast.drop():\n", "        if True:\n"),),
+        ("tests/spool/test_ballast.py::test_a_start_on_a_full_disk",),
     ),
 )
