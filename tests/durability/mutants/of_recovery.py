@@ -92,6 +92,12 @@ OF_RECOVERY = (
         (f"{_START}::test_a_wal_that_is_gone_or_cut_removes_no_object",),
     ),
     Mutant(
+        "running-said-in-the-wal-alone",
+        "the database itself says that there is a WAL: who loses the WAL would lose that, too",
+        (Edit("spool/salvage/tail.py", '    db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()\n', ""),),
+        (f"{_START}::test_a_wal_that_is_gone_or_cut_removes_no_object",),
+    ),
+    Mutant(
         "closed-not-said",
         "the journal says that it is closed before its WAL is cut",
         (Edit("spool/journal.py", "        tail.mark_closed(self._db)\n", ""),),

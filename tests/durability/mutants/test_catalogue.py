@@ -46,10 +46,6 @@ NO_RULE = {
     ): "nothing of it counts before it is declared ready",
     ("salvage/rebuild.py", 'db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()'): "so does closing it",
     (
-        "salvage/tail.py",
-        'db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()',
-    ): "only which words a damaged journal gets depends on it",
-    (
         "scrub_progress.py",
         "descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)",
     ): "how far a check has come: it begins anew when that is lost",
