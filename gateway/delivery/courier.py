@@ -2,9 +2,8 @@
 
 At least once. The order is: the peer answers success, then the journal records it. Between the two lies a
 moment in which a crash (or a journal that cannot be written, which ends the process) makes the object
-`queued`
-again at the next start, and it is sent a second time. The other order would lose objects; a receiver
-recognizes a second copy by its SOP Instance UID.
+`queued` again at the next start, and it is sent a second time. The other order would lose objects; a
+receiver recognizes a second copy by its SOP Instance UID.
 
 Nothing polls. The courier sleeps until the spool says that something became queued, a lane ends, an answer
 comes, or the one timer for the next due time or probe fires.
@@ -16,11 +15,11 @@ import asyncio
 import math
 import random
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.delivery.breaker import Circuit
 from gateway.delivery.classification import Cause, failure
+from gateway.delivery.destination_status import DestinationStatus
 from gateway.delivery.health import Health
 from gateway.delivery.lane import Lane
 from gateway.delivery.policy import DeliveryPolicy
@@ -50,25 +49,6 @@ class Queue(Protocol):
     async def settle(self, outcomes: Sequence[Settlement]) -> None: ...
 
     async def next_due(self, destination: str, *, max_priority: Priority = Priority.BULK) -> float | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class DestinationStatus:
-    """One destination at this moment. Wall-clock times are seconds since the epoch."""
-
-    name: str
-    link_state: str  # unknown | online | degraded | offline
-    reason: str
-    since: float
-    paused: bool
-    in_flight: int  # objects on the wire now
-    claimed: int  # objects claimed ahead, not on the wire yet
-    associations: int  # lanes at work
-    circuit: str  # closed | open | trial
-    rtt: float | None  # seconds
-    goodput: float | None  # bytes per second and association
-    last_success: float | None  # wall clock
-    next_try: float | None  # wall clock; None when it does not wait for a time
 
 
 class Courier:

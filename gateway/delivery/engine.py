@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.delivery.courier import Courier, DestinationStatus, Queue
+from gateway.delivery.courier import Courier, Queue
+from gateway.delivery.destination_status import DestinationStatus
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.delivery.transports import Transport
 from gateway.errors import LocalError

@@ -16,7 +16,7 @@ from prometheus_client import (
 from prometheus_client.process_collector import ProcessCollector
 
 from gateway import __version__
-from gateway.delivery.courier import DestinationStatus
+from gateway.delivery.destination_status import DestinationStatus
 from gateway.dicom import sop_classes
 from gateway.metrics.gauges import Gauges
 from gateway.metrics.labels import Bounded, SopClassLabel

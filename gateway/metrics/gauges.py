@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from gateway.delivery.courier import DestinationStatus
+from gateway.delivery.destination_status import DestinationStatus
 from gateway.model import DeliveryState
 from gateway.spool import SpoolSummary
 from gateway.spool.scrub_values import ScrubStatus

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from gateway import __version__
 from gateway.association.requestor import RequestorTimeouts
-from gateway.delivery.courier import DestinationStatus
+from gateway.delivery.destination_status import DestinationStatus
 from gateway.delivery.engine import DeliveryEngine
 from gateway.dicom.part10 import file_meta
 from gateway.errands import Errands

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from gateway.delivery.courier import DestinationStatus
+from gateway.delivery.destination_status import DestinationStatus
 from gateway.dicom import sop_classes, status
 from gateway.model import Delivery, DeliveryState, Peer, Priority, Receipt, StoredObject
 from gateway.operator import facts

@@ -9,7 +9,7 @@ from gateway.trends.sample import LinkWord
 
 
 class DeliveryView(Protocol):
-    """What delivery knows of one destination (delivery.courier.DestinationStatus)."""
+    """What delivery knows of one destination (delivery.destination_status)."""
 
     @property
     def name(self) -> str: ...

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from gateway.delivery.courier import DestinationStatus
+from gateway.delivery.destination_status import DestinationStatus
 from gateway.model import (
     AETitle,
     Delivery,
