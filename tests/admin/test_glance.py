@@ -79,9 +79,10 @@ def test_the_only_one_has_arrived() -> None:
     [
         (
             0,
-            "ARIA has accepted them. It has not been asked, or has not yet confirmed, that it keeps them.",
+            "ARIA has accepted them; not verified: it has not been asked, or has not yet confirmed, "
+            "that it keeps them.",
         ),
-        (5, "ARIA has confirmed that it keeps 5 of them; the others it has accepted."),
+        (5, "ARIA has confirmed that it keeps 5 of them; the rest is accepted, not verified."),
         (12, "ARIA has confirmed that it keeps them."),
     ],
 )
