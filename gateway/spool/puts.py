@@ -14,7 +14,7 @@ from gateway.spool.rows import Row
 from gateway.spool.schema import PLACE_DAMAGED, PLACE_FILE, PLACE_INLINE, QUEUED
 from gateway.spool.states import Event
 from gateway.spool.transaction import Transaction
-from gateway.spool.values import CAUSE_CHECKING, CAUSE_CONFLICT, Outcome, Stored
+from gateway.spool.values import CAUSE_CHECKING, CAUSE_CONFLICT, CAUSE_REBUILT, Outcome, Stored
 
 _HELD = states.CODE[DeliveryState.HELD]
 
@@ -137,10 +137,33 @@ def _put_twin(tx: Transaction, arrival: Arrival, twin: _Known) -> Stored:
         return stored
     if wanting:
         _add_deliveries(tx, twin.number, arrival.priority, twin.size, wanting, arrival.origin.calling_ae)
+    _end_doubts(tx, arrival, twin)
     if arrival.file is not None:
         tx.doomed.append(arrival.file)
     tx.tell(twin.number, "received-again", f"from {arrival.origin.calling_ae}, {arrival.origin.address}")
     return Stored(twin.number, "duplicate", twin.digest, twin.size)
+
+
+def _end_doubts(tx: Transaction, arrival: Arrival, twin: _Known) -> None:
+    """What was found without a row comes again from its sender: now it is known where it is to go."""
+    doubted = {
+        row[0]
+        for row in tx.rows(
+            "SELECT d.number FROM deliveries d JOIN objects o ON o.number = d.object "
+            "WHERE d.object = ? AND d.state = ? AND d.cause = ? AND o.calling_ae = ?",
+            twin.number,
+            _HELD,
+            CAUSE_REBUILT,
+            arrival.origin.calling_ae,
+        )
+    }
+    for one in twin.deliveries:
+        if one.number not in doubted:
+            continue
+        if one.destination in arrival.destinations:
+            tx.move(one, Event.UNHOLD)
+        else:
+            tx.move(one, Event.DISCARD, reason="received again, and not for this destination")
 
 
 def _add_deliveries(

@@ -279,7 +279,8 @@ def _adopt(tx: Transaction, store: Store, file: int, taken: tail.TakenUp) -> boo
     with _transaction(tx):
         number = add(tx, found, None, file)
         names = tuple(tx.destinations.names.values()) or (UNKNOWN_DESTINATION,)
-        hold_for_all(tx, number, names, f"found without a row: the end of the journal is gone; {found.words}")
+        end = "is gone" if taken.gone else "does not hold"
+        hold_for_all(tx, number, names, f"found without a row: the end of the journal {end}; {found.words}")
     taken.adopted.append(number)
     return True
 

@@ -6,7 +6,9 @@ import pytest
 
 from gateway.model import Delivery, DeliveryState, Priority
 from gateway.spool import Accepted, Spool, SpoolLimits
-from gateway.spool.values import CAUSE_CONFLICT
+from gateway.spool.states import Event
+from gateway.spool.transaction import Transaction
+from gateway.spool.values import CAUSE_CONFLICT, CAUSE_REBUILT
 from tests.support.spooling import (
     EXPLICIT,
     IMPLICIT,
@@ -181,3 +183,29 @@ async def test_priority_and_origin_are_kept(spool: Spool, size: int) -> None:
     assert job.delivery.priority is job.object.priority is Priority.BULK
     assert job.object.origin.calling_ae == "LINAC1"
     assert job.object.size == size
+
+
+@pytest.mark.parametrize(
+    ("sender", "oncology", "archive"),
+    [
+        ("LINAC1", (DeliveryState.QUEUED, ""), (DeliveryState.DISCARDED, "")),
+        ("LINAC2", (DeliveryState.HELD, CAUSE_REBUILT), (DeliveryState.HELD, CAUSE_REBUILT)),
+    ],
+)
+async def test_what_was_found_without_a_row_goes_on_when_its_sender_sends_it_again(
+    spool: Spool,
+    size: int,
+    sender: str,
+    oncology: tuple[DeliveryState, str],
+    archive: tuple[DeliveryState, str],
+) -> None:
+    """A console that had no answer sends again: it hears success, and it is delivered where that is to go."""
+    first = await store(spool, content(1, size), to=["oncology", "archive"])
+
+    def lose_track(tx: Transaction) -> None:
+        tx.move_all(tx.deliveries_of(first.number), Event.LOSE, "found without a row", CAUSE_REBUILT)
+
+    await spool._submit(lose_track)
+    again = await store(spool, content(1, size), to=["oncology"], calling=sender)
+    assert (again.outcome, again.number) == ("duplicate", first.number)
+    assert await deliveries(spool) == [(1, "oncology", *oncology), (1, "archive", *archive)]

@@ -46,9 +46,10 @@ async def store(
     to: Sequence[str] = ("oncology",),
     syntax: str = EXPLICIT,
     step: int = 65536,
+    calling: str = "LINAC1",
 ) -> Stored:
     """Put one object in, as an association would."""
-    incoming = spool.receive(an_instance(number, syntax), an_origin(), priority, to)
+    incoming = spool.receive(an_instance(number, syntax), an_origin(calling), priority, to)
     for start in range(0, len(data), step):
         if incoming.pressure:
             await incoming.drained()
