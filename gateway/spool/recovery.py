@@ -72,7 +72,7 @@ def open_journal(files: Files, directory: Path) -> sqlite3.Connection:
     db = files.connect(path)
     try:
         configure(db)
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):  # the latter where the names of tables are damaged
         db.close()
         raise
     return db
