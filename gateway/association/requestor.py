@@ -105,4 +105,5 @@ async def _establish(
     except BaseException:
         if association.stream.connected and not association.closed:
             association.abort("given up while opening")
+            association.stream.kill()  # whoever gives up does not wait for the peer to hang up
         raise

@@ -182,6 +182,9 @@ class RequestorAssociation(Association):
             self._stop(TIMEOUT, "the peer did not answer our release in time")
             self.stream.kill()
             await self.wait_closed()
+        except asyncio.CancelledError:
+            self.stream.kill()  # whoever gives up does not wait for the peer to hang up
+            raise
 
     # --- one operation -------------------------------------------------------------------------------
 

@@ -515,6 +515,51 @@ async def test_a_peer_that_does_not_answer_a_release_is_left() -> None:
         stay.set()
 
 
+async def test_whoever_gives_up_a_release_does_not_wait_for_the_peer() -> None:
+    stay = asyncio.Event()
+
+    async def script(centre: WireCentre) -> None:
+        await centre.accept()
+        assert isinstance(await centre.event(), ReleaseRequested)
+        asked.set()
+        await stay.wait()
+
+    asked = asyncio.Event()
+    async with wire_centre(script) as port:
+        association = await opened(port)
+        releasing = asyncio.create_task(association.release())
+        await asked.wait()
+        releasing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await releasing
+        async with asyncio.timeout(5):  # the time-out of a release is longer
+            await association.wait_closed()
+        stay.set()
+
+
+async def test_whoever_gives_up_opening_does_not_wait_for_the_peer() -> None:
+    asked, stay = asyncio.Event(), asyncio.Event()
+    gone = asyncio.Event()
+
+    async def script(centre: WireCentre) -> None:
+        await centre.event()
+        asked.set()
+        await stay.wait()
+        while await centre.reader.read(1000):
+            pass
+        gone.set()
+
+    async with wire_centre(script) as port:
+        opening = asyncio.create_task(opened(port))
+        await asked.wait()
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        stay.set()
+        async with asyncio.timeout(5):
+            await gone.wait()
+
+
 async def test_a_response_to_nothing_is_a_violation() -> None:
     async def script(centre: WireCentre) -> None:
         await centre.accept()
