@@ -34,11 +34,17 @@ class WireCentre:
             self.writer.write(bytes(part))
 
     async def event(self) -> Event | None:
-        """Return the next event, None at the end of the stream. Its data is valid until the next call."""
+        """Return the next event, None at the end of the stream. Its data is valid until the next call.
+
+        A gateway that gives up hangs up at once: a reset is an end, too.
+        """
         async with asyncio.timeout(10):
             while not self._events:
                 room = self.layer.buffer()
-                data = await self.reader.read(len(room))
+                try:
+                    data = await self.reader.read(len(room))
+                except ConnectionResetError:
+                    data = b""
                 if not data:
                     return None
                 room[: len(data)] = data
