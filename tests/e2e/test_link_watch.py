@@ -187,7 +187,7 @@ def over_satellite(tmp_path: Path, **options: Any) -> Iterator[tuple[LongLink, G
 def test_a_satellite_link_that_goes_dead_without_a_word(tmp_path: Path) -> None:
     with over_satellite(tmp_path) as (link, gateway), Watcher(gateway) as watcher:
         watcher.seconds_until("up")
-        asked = seconds_of_silence(watcher, lambda: link.counts().up, 6.0)
+        asked = seconds_of_silence(watcher, lambda: link.counts().up.arrived_bytes, 6.0)
         assert watcher.link()["rtt_seconds"] == pytest.approx(0.6, abs=0.15)
         assert asked < 6_000  # bytes in six seconds: gentle
         for _ in range(2):
