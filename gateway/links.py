@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from ssl import SSLContext
 
+from gateway.association import way as dial
 from gateway.delivery.engine import DeliveryEngine
 from gateway.errands import Errands
 from gateway.model import AETitle, Peer
@@ -46,7 +46,7 @@ class Links:
         spool: Spool,
         engine: DeliveryEngine,
         reachabilities: Reachabilities,
-        tls_for: Callable[[Peer], SSLContext | None],
+        way_to: Callable[[Peer], dial.Way],
         plan: BudgetPlan,
         errands: Errands,
     ) -> None:
@@ -60,7 +60,7 @@ class Links:
         self._spool = spool
         self._engine = engine
         self._reachabilities = reachabilities
-        self._tls_for = tls_for
+        self._way_to = way_to
         self._plan = plan
         self._errands = errands
 
@@ -86,7 +86,7 @@ class Links:
         )
         book = await asyncio.to_thread(Book.load, self._state_dir, list(self._peers))
         dialled = Leave(self._reachabilities, time.monotonic).tell
-        way = Way(self._own_ae, self._notices, self._tls_for, self.inbox, dialled)
+        way = Way(self._own_ae, self._notices, self._way_to, self.inbox, dialled)
         tester = PathTester(self._peers, way, book, errands=self._errands)
         undo.push_async_callback(tester.close)
         return [TrendsSection(view), PathTestSection(OperatorPathTests(tester))]
@@ -106,7 +106,7 @@ class Links:
             calling_ae=peer.calling_ae or self._own_ae,
             notices=self._notices,
             reachability=self._reachabilities.of(peer.name),
-            tls_for=self._tls_for,
+            way_to=self._way_to,
             busy=busy,
             on_answer=self._engine.answered,
             on_dead=self._engine.unreachable,

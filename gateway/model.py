@@ -129,6 +129,7 @@ class Receipt:
     transfer_syntax_uid: str  # as sent; differs from the stored one when converted
     digest: bytes  # of the data set as sent
     at: float
+    hub: bool = False  # True: a hub has it durably; what the destination itself says comes later
 
     @property
     def is_warning(self) -> bool:
@@ -160,6 +161,7 @@ class Peer:
     max_associations: int = 4
     commitment: str = "on-request"  # storage commitment there: "on-request", "always", "query" or "never"
     compare: str = "never"  # what it keeps with what it was sent: "auto", "attributes", "object" or "never"
+    via: str = ""  # the link it is behind: the hub, or a site by its name; then it has no host and no port
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ peer on the same association (the N-EVENT-REPORT that answers an N-ACTION) is ha
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -19,6 +18,7 @@ from gateway.association.requestor import establish
 from gateway.association.sending import RequestorAssociation
 from gateway.association.sources import BytesSource
 from gateway.association.timeouts import RequestorTimeouts
+from gateway.association.way import Way
 from gateway.dicom import messages
 from gateway.dicom.command import Command, CommandField
 from gateway.dicom.events import AssociateAccepted, CommandReceived, DataSetFragment, Event
@@ -281,7 +281,7 @@ async def open_asking(
     calling_ae: AETitle,
     notices: Notices,
     timeouts: RequestorTimeouts | None = None,
-    tls_context: ssl.SSLContext | None = None,
+    way: Way = None,
     roles: Mapping[str, tuple[bool, bool]] | None = None,
     user_identity: UserIdentity | None = None,
     on_request: RequestHandler | None = None,
@@ -295,8 +295,6 @@ async def open_asking(
     where we are the SCP that reports an event (PS3.7 D.3.3.4). `on_request` performs what the peer asks of
     us; at most `limits.max_requests` calls of it are under way. `kind`: what the association can do.
     """
-    if (peer.tls is None) != (tls_context is None):
-        raise LocalError(f"peer {peer.name!r}: its TLS material and the TLS context given do not match")
     timeouts = timeouts or RequestorTimeouts()
     association = kind(
         AssociateRequest(
@@ -311,5 +309,5 @@ async def open_asking(
         on_request=on_request,
         limits=limits or AskingLimits(),
     )
-    await establish(association, peer, tls_context=tls_context, timeouts=timeouts, on_phase=on_phase)
+    await establish(association, peer, way=way, timeouts=timeouts, on_phase=on_phase)
     return association

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from gateway.association.errors import ConnectFailed
 from gateway.association.timeouts import RequestorTimeouts
 from gateway.association.tls import words_for
+from gateway.association.way import Carrier, Way
+from gateway.errors import PeerError
 from gateway.model import Peer
 
 OnPhase = Callable[[str], None]
@@ -23,18 +25,22 @@ async def connect(
     factory: Callable[[], asyncio.BaseProtocol],
     peer: Peer,
     *,
-    tls_context: ssl.SSLContext | None,
+    way: Way,
     timeouts: RequestorTimeouts,
     on_phase: OnPhase | None = None,
 ) -> None:
-    """Connect the protocol that `factory` gives to `peer`, through TLS when there is a context.
+    """Connect the protocol that `factory` gives to `peer`, on the way that fits it.
 
     Raises ConnectFailed, with the phase it got to.
     """
     on_phase = on_phase or _ignore
     loop = asyncio.get_running_loop()
+    if way is not None and not isinstance(way, ssl.SSLContext):
+        on_phase("tcp")  # to whoever looks on: what stands for it
+        await _carried(factory, peer, way, timeouts.connect)
+        return
     sock = await _dial(peer, timeouts.connect, on_phase)
-    if tls_context is None or peer.tls is None:
+    if way is None or peer.tls is None:
         await loop.create_connection(factory, sock=sock)
         return
     on_phase("tls")
@@ -42,13 +48,25 @@ async def connect(
         await loop.create_connection(
             factory,
             sock=sock,
-            ssl=tls_context,
+            ssl=way,
             server_hostname=peer.tls.server_name or peer.host,
             ssl_handshake_timeout=timeouts.tls,
             ssl_shutdown_timeout=timeouts.release,
         )
     except OSError as error:  # ssl.SSLError and TimeoutError are kinds of it
         raise ConnectFailed("tls", words_for(error)) from error
+
+
+async def _carried(
+    factory: Callable[[], asyncio.BaseProtocol], peer: Peer, carrier: Carrier, patience: float
+) -> None:
+    """Connect over a link."""
+    try:
+        await carrier.open_stream(factory, patience=patience)
+    except ConnectFailed:
+        raise
+    except PeerError as error:
+        raise ConnectFailed("tcp", f"the link to {peer.via} does not carry us: {error}") from error
 
 
 def _ignore(_phase: str) -> None:

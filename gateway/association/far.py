@@ -6,7 +6,6 @@ what the peer asks is turned down.
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
@@ -17,6 +16,7 @@ from gateway.association.errors import ConnectFailed
 from gateway.association.requestor import establish
 from gateway.association.sending import RequestorAssociation
 from gateway.association.timeouts import RequestorTimeouts
+from gateway.association.way import Way
 from gateway.dicom.command import Command
 from gateway.dicom.events import AssociateAccepted, CommandReceived, DataSetFragment, Event
 from gateway.dicom.negotiation import AcceptedContext, AssociateAccept, AssociateRequest
@@ -154,7 +154,7 @@ async def open_far(
     profile: P,
     notices: Notices,
     timeouts: RequestorTimeouts,
-    tls_context: ssl.SSLContext | None,
+    way: Way,
     on_phase: OnPhase | None = None,
 ) -> FarAssociation[P]:
     """Dial `peer` and associate as `request` says.
@@ -162,7 +162,7 @@ async def open_far(
     Raises ConnectFailed, AssociateRejectedError, AssociationAborted, ProtocolViolation (all PeerError).
     """
     association = FarAssociation(request, peer=peer.name, profile=profile, notices=notices, timeouts=timeouts)
-    await establish(association, peer, tls_context=tls_context, timeouts=timeouts, on_phase=on_phase)
+    await establish(association, peer, way=way, timeouts=timeouts, on_phase=on_phase)
     if not association.usable:  # it came to its end in the same read in which it was accepted
         raise ConnectFailed("association", f"accepted, and ended at once: {association._fault()}")
     return association

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Mapping, Sequence
 
 from gateway.association.dial import OnPhase, connect
 from gateway.association.errors import AssociationLost, ConnectFailed, ResponseTimeout
 from gateway.association.sending import RequestorAssociation
 from gateway.association.timeouts import RequestorTimeouts
+from gateway.association.way import Way, check
 from gateway.dicom.negotiation import AssociateRequest, ProposedContext, UserIdentity
-from gateway.errors import LocalError, PeerError
+from gateway.errors import PeerError
 from gateway.model import AETitle, Peer
 from gateway.notices import DialFailed, Notices
 
@@ -25,7 +25,7 @@ async def open_association(
     calling_ae: AETitle,
     notices: Notices,
     timeouts: RequestorTimeouts | None = None,
-    tls_context: ssl.SSLContext | None = None,
+    way: Way = None,
     max_outstanding: int = 1,
     user_identity: UserIdentity | None = None,
     roles: Mapping[str, tuple[bool, bool]] | None = None,
@@ -33,15 +33,14 @@ async def open_association(
 ) -> RequestorAssociation:
     """Dial `peer`, propose `contexts` and return the open association, or raise why there is none.
 
-    `contexts` is one batch of `negotiation.split_contexts`, 128 at most. `tls_context` comes from
-    `tls.client_context` and is required when the peer has TLS material. `max_outstanding` above 1 proposes
+    `contexts` is one batch of `negotiation.split_contexts`, 128 at most. `way` comes from
+    `way.Ways`, or is a `tls.client_context`, and must be one to this peer. `max_outstanding` above 1 proposes
     an asynchronous operations window; the peer decides. A peer that accepts none of the contexts still
     gives an association, with empty `contexts`. `on_phase` is told when each phase begins.
 
-    Raises ConnectFailed, AssociateRejectedError, AssociationAborted, ProtocolViolation (all PeerError).
+    Raises ConnectFailed, AssociateRejectedError, AssociationAborted, ProtocolViolation (all PeerError), and
+    LocalError when `way` does not fit.
     """
-    if (peer.tls is None) != (tls_context is None):
-        raise LocalError(f"peer {peer.name!r}: its TLS material and the TLS context given do not match")
     timeouts = timeouts or RequestorTimeouts()
     request = AssociateRequest(
         called_ae=peer.ae_title,
@@ -54,7 +53,7 @@ async def open_association(
     association = RequestorAssociation(
         request, notices=notices, timeouts=timeouts, max_outstanding=max_outstanding
     )
-    await establish(association, peer, tls_context=tls_context, timeouts=timeouts, on_phase=on_phase)
+    await establish(association, peer, way=way, timeouts=timeouts, on_phase=on_phase)
     return association
 
 
@@ -62,14 +61,15 @@ async def establish(
     association: RequestorAssociation,
     peer: Peer,
     *,
-    tls_context: ssl.SSLContext | None,
+    way: Way,
     timeouts: RequestorTimeouts,
     on_phase: OnPhase | None,
 ) -> None:
     """Dial `peer` for an association that was just made, and wait until it is open; raises as said above."""
+    check(peer, way)
     association.peer = peer.name
     try:
-        await _establish(association, peer, tls_context, timeouts, on_phase)
+        await _establish(association, peer, way, timeouts, on_phase)
     except PeerError as error:
         phase = error.phase if isinstance(error, ConnectFailed) else "association"
         association.tell(DialFailed(peer.name, phase, str(error)))
@@ -79,14 +79,14 @@ async def establish(
 async def _establish(
     association: RequestorAssociation,
     peer: Peer,
-    tls_context: ssl.SSLContext | None,
+    way: Way,
     timeouts: RequestorTimeouts,
     on_phase: OnPhase | None,
 ) -> None:
     await connect(
         lambda: association.stream,
         peer,
-        tls_context=tls_context,
+        way=way,
         timeouts=timeouts,
         on_phase=on_phase,
     )

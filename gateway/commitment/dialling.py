@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.association.asking import AskingAssociation, AskingLimits, RequestHandler, open_asking
 from gateway.association.errors import ConnectFailed
 from gateway.association.timeouts import RequestorTimeouts
+from gateway.association.way import Way
 from gateway.dicom.commitment import max_bytes
 from gateway.dicom.negotiation import ProposedContext
 from gateway.errors import PeerError
@@ -30,7 +30,7 @@ class Dialler:
 
     own_ae: AETitle
     notices: Notices
-    tls_for: Callable[[Peer], ssl.SSLContext | None]
+    way_to: Callable[[Peer], Way]
     timeouts: RequestorTimeouts = field(default_factory=RequestorTimeouts)
     reachable: Callable[[str], str | None] = lambda _peer: None
     dialled: Callable[[str, str | None], None] = _nobody_cares
@@ -62,7 +62,7 @@ class Dialler:
                 calling_ae=calling_ae or self.own_ae,
                 notices=self.notices,
                 timeouts=self.timeouts,
-                tls_context=self.tls_for(peer),
+                way=self.way_to(peer),
                 roles=roles,
                 on_request=on_request,
                 limits=AskingLimits(max_data_set=max(AskingLimits().max_data_set, max_bytes(self.instances))),

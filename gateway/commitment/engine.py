@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 import time
 from collections.abc import Callable, Collection, Mapping
 
 from gateway.association.admission import NearSide
 from gateway.association.timeouts import RequestorTimeouts
+from gateway.association.way import Way
 from gateway.commitment.asker import Asker
 from gateway.commitment.dialling import Dialler
 from gateway.commitment.policy import CommitmentPolicy
@@ -46,7 +46,7 @@ class CommitmentEngine:
         policy: CommitmentPolicy | None = None,
         *,
         destinations: Collection[str] | None = None,
-        tls_for: Callable[[Peer], ssl.SSLContext | None],
+        way_to: Callable[[Peer], Way],
         reachable: Callable[[str], str | None] = lambda _peer: None,
         dialled: Callable[[str, str | None], None] = lambda _peer, _failure: None,
         timeouts: RequestorTimeouts | None = None,
@@ -70,7 +70,7 @@ class CommitmentEngine:
         dialler = Dialler(
             own_ae,
             notices,
-            tls_for,
+            way_to,
             timeouts or RequestorTimeouts(),
             reachable,
             dialled,

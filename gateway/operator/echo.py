@@ -42,7 +42,7 @@ async def echo(
             calling_ae=calling_ae,
             notices=notices,
             timeouts=timeouts,
-            tls_context=context,
+            way=context,
             on_phase=lambda phase: steps.begin(_STEP_OF[phase]),
         )
         steps.begin("echo")

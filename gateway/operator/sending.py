@@ -143,7 +143,7 @@ class DirectSender:
             calling_ae=self._calling_ae,
             notices=self._notices,
             timeouts=self._timeouts,
-            tls_context=await asyncio.to_thread(client_context, tls) if tls else None,
+            way=await asyncio.to_thread(client_context, tls) if tls else None,
         )
 
     async def _expire(self) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import ssl
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.association import way as dial
 from gateway.association.asking import AskingAssociation, AskingLimits
 from gateway.association.errors import AssociateRejectedError, ConnectFailed
 from gateway.association.requestor import establish
@@ -64,7 +64,7 @@ class Way:
 
     calling_ae: AETitle
     notices: Notices
-    tls_for: Callable[[Peer], ssl.SSLContext | None]
+    way_to: Callable[[Peer], dial.Way]
     inbox: Inbox
     dialled: Callable[[str, str | None], None]  # the peer's name, and why it cannot be reached (None: it can)
     timeouts: RequestorTimeouts = PATIENCE
@@ -144,11 +144,11 @@ class Walk:
         association = self._prepare()
         forget = self._way.notices.subscribe(self._notice)
         try:
-            context = await asyncio.to_thread(self._way.tls_for, self._peer)
+            context = await asyncio.to_thread(self._way.way_to, self._peer)
             await establish(
                 association,
                 self._peer,
-                tls_context=context,
+                way=context,
                 timeouts=self._way.timeouts,
                 on_phase=lambda phase: self._phase(phase, association),
             )

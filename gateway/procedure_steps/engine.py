@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from gateway.association.timeouts import RequestorTimeouts
+from gateway.association.way import Way
 from gateway.dicom.command import Command
 from gateway.errors import LocalError
 from gateway.model import AETitle, Peer, Route
@@ -46,7 +46,7 @@ class StepEngine:
         policy: StepPolicy | None = None,
         *,
         routing: RoutingTable | None = None,
-        tls_for: Callable[[Peer], ssl.SSLContext | None] = lambda peer: None,
+        way_to: Callable[[Peer], Way] = lambda peer: None,
         timeouts: RequestorTimeouts | None = None,
         reachable: Callable[[str], str | None] = lambda name: None,
         report: Callable[[str, str | None], None] = lambda name, trouble: None,
@@ -68,7 +68,7 @@ class StepEngine:
         timeouts = timeouts or RequestorTimeouts()
 
         def default_sender(peer: Peer) -> Sending:
-            return Sender(peer, notices, self._policy, tls_for=tls_for, timeouts=timeouts)
+            return Sender(peer, notices, self._policy, way_to=way_to, timeouts=timeouts)
 
         self._lines = {
             name: Line(

@@ -13,7 +13,6 @@ Little Endian wherever that is offered, and every peer has to take that one (PS3
 from __future__ import annotations
 
 import enum
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -21,6 +20,7 @@ from gateway.association.asking import AskingAssociation, open_asking
 from gateway.association.errors import AssociateRejectedError, AssociationAborted, AssociationLost
 from gateway.association.pool import AssociationPool
 from gateway.association.timeouts import RequestorTimeouts
+from gateway.association.way import Way
 from gateway.dicom import messages
 from gateway.dicom.command import Command
 from gateway.dicom.negotiation import ProposedContext
@@ -79,13 +79,13 @@ class Sender:
         notices: Notices,
         policy: StepPolicy,
         *,
-        tls_for: Callable[[Peer], ssl.SSLContext | None],
+        way_to: Callable[[Peer], Way],
         timeouts: RequestorTimeouts,
     ) -> None:
         """`timeouts.response` bounds how long an answer may take once the peer has the whole step."""
         self._peer = peer
         self._notices = notices
-        self._tls_for = tls_for
+        self._way_to = way_to
         self._timeouts = timeouts
         self._spare = max(0, policy.max_associations - 1)
         self._pool: AssociationPool[_Channel] = AssociationPool(policy.idle_hold)
@@ -140,7 +140,7 @@ class Sender:
                 calling_ae=calling_ae,
                 notices=self._notices,
                 timeouts=self._timeouts,
-                tls_context=self._tls_for(self._peer),
+                way=self._way_to(self._peer),
             )
         except AssociateRejectedError as error:
             return NotSent(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from gateway.association.association import Closed
 from gateway.association.errors import AssociateRejectedError, ConnectFailed
 from gateway.association.far import open_far
 from gateway.association.timeouts import RequestorTimeouts
+from gateway.association.way import Way
 from gateway.dicom.negotiation import AssociateRequest, ProposedContext, Rejection, UserIdentity
 from gateway.dicom.sop_classes import VERIFICATION, is_registered, is_storage
 from gateway.errors import LocalError, PeerError
@@ -71,16 +71,16 @@ class Dialer:
         *,
         own_ae: AETitle,
         reachabilities: Reachabilities,
-        tls_for: Callable[[Peer], ssl.SSLContext | None],
+        way_to: Callable[[Peer], Way],
         notices: Notices,
         policy: RelayPolicy | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`tls_for` gives the TLS context of a peer with TLS material; `clock` is monotonic."""
+        """`way_to` gives the way to a peer (association/way.py); `clock` is monotonic."""
         self._peers = peers
         self._own_ae = own_ae
         self._reachabilities = reachabilities
-        self._tls_for = tls_for
+        self._way_to = way_to
         self._notices = notices
         self._policy = policy or RelayPolicy()
         self._clock = clock
@@ -275,7 +275,7 @@ class Dialer:
                     profile=profile,
                     notices=self._notices,
                     timeouts=_requestor_timeouts(timeouts),
-                    tls_context=self._tls_for(peer),
+                    way=self._way_to(peer),
                     on_phase=phases.begin,
                 )
         except TimeoutError:

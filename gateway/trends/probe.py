@@ -16,7 +16,6 @@ import asyncio
 import contextlib
 import errno
 import os
-import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from gateway.association.association import LOST
 from gateway.association.errors import ConnectFailed
 from gateway.association.requestor import RequestorAssociation, open_association
 from gateway.association.timeouts import RequestorTimeouts
+from gateway.association.way import Way
 from gateway.dicom.data_set import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from gateway.dicom.negotiation import split_contexts
 from gateway.dicom.sop_classes import VERIFICATION
@@ -66,7 +66,7 @@ class Probe:
         calling_ae: AETitle,
         notices: Notices,
         reachability: Reachability,
-        tls_for: Callable[[Peer], ssl.SSLContext | None],
+        way_to: Callable[[Peer], Way],
         busy: Callable[[], bool],
         on_answer: Callable[[str, float], None],
         on_dead: Callable[[str, str], None],
@@ -81,7 +81,7 @@ class Probe:
         self._calling_ae = calling_ae
         self._notices = notices
         self._reachability = reachability
-        self._tls_for = tls_for
+        self._way_to = way_to
         self._busy = busy
         self._on_answer = on_answer
         self._on_dead = on_dead
@@ -220,7 +220,7 @@ class Probe:
                 calling_ae=self._calling_ae,
                 notices=self._notices,
                 timeouts=timeouts,
-                tls_context=self._tls_for(self._peer),
+                way=self._way_to(self._peer),
             )
         except ConnectFailed as error:
             if others and error.phase == "association":

@@ -33,7 +33,7 @@ async def test_a_closed_window_does_not_count_as_silence() -> None:
             profile=None,
             notices=Notices(),
             timeouts=RequestorTimeouts(),
-            tls_context=None,
+            way=None,
         )
         far.stream_command(1, messages.c_store_rq(1, CT, "2.25.1"))
         while far.stream.writable:

@@ -21,7 +21,7 @@ QUICK = RequestorTimeouts(connect=0.1)
 async def why_not(host: str, port: int = 104) -> ConnectFailed:
     peer = Peer("centre", AETitle("CENTRE"), host, port)
     with pytest.raises(ConnectFailed) as raised:
-        await connect(asyncio.Protocol, peer, tls_context=None, timeouts=QUICK)
+        await connect(asyncio.Protocol, peer, way=None, timeouts=QUICK)
     return raised.value
 
 
@@ -92,7 +92,7 @@ async def test_every_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(loop, "getaddrinfo", two)
     peer = Peer("centre", AETitle("CENTRE"), "ois.example.org", port)
-    await connect(Client, peer, tls_context=None, timeouts=RequestorTimeouts())
+    await connect(Client, peer, way=None, timeouts=RequestorTimeouts())
     await asyncio.wait_for(connected.wait(), 10)
     server.close()
     await server.wait_closed()

@@ -67,7 +67,7 @@ async def opened(
             profile="what it was opened for",
             notices=Notices(),
             timeouts=TIMEOUTS,
-            tls_context=None,
+            way=None,
         )
         try:
             yield far

@@ -169,7 +169,7 @@ async def dial(
         contexts,
         calling_ae=AETitle("GW"),
         notices=NoticeLog().notices,
-        tls_context=client_context(tls) if tls else None,
+        way=client_context(tls) if tls else None,
         **options,
     )
 

@@ -59,7 +59,7 @@ async def test_what_is_not_acknowledged_any_more_is_noticed_while_the_peer_may_s
                 profile=None,
                 notices=notices,
                 timeouts=RequestorTimeouts(),
-                tls_context=None,
+                way=None,
             )
         assert await far.echo() < 1.0
         assert far.stream.unacknowledged() == 0.0

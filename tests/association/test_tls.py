@@ -48,7 +48,7 @@ async def dial(
         calling_ae=AETitle("GW"),
         notices=NoticeLog().notices,
         timeouts=RequestorTimeouts(tls=patience),
-        tls_context=client_context(tls),
+        way=client_context(tls),
     )
 
 

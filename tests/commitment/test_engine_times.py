@@ -51,7 +51,7 @@ def test_what_became_due_just_before_the_plan_is_not_forgotten() -> None:
             {},
             AETitle("GATEWAY"),
             Notices(),
-            tls_for=lambda _peer: None,
+            way_to=lambda _peer: None,
             wall_clock=journal.wall_clock,
             clock=asyncio.get_running_loop().time,
         )

@@ -49,7 +49,7 @@ async def sending(
         peer,
         (log or NoticeLog()).notices,
         policy or StepPolicy(),
-        tls_for=lambda peer: None,
+        way_to=lambda peer: None,
         timeouts=timeouts or RequestorTimeouts(connect=2, associate=5, response=5, release=2),
     )
     try:
@@ -255,7 +255,7 @@ async def test_closing_does_not_wait_for_a_peer_that_takes_nothing() -> None:
     async with wire_centre(deaf) as port:
         peer = Peer("oncology", AETitle("CENTRE"), "127.0.0.1", port)
         timeouts = RequestorTimeouts(release=60, stall=60)
-        sender = Sender(peer, log.notices, StepPolicy(), tls_for=lambda peer: None, timeouts=timeouts)
+        sender = Sender(peer, log.notices, StepPolicy(), way_to=lambda peer: None, timeouts=timeouts)
         step = replace(a_step(1), data=bytes(20_000_000))
         task = asyncio.create_task(sender.send(step, LINAC1))
         async with asyncio.timeout(10):
@@ -276,7 +276,7 @@ async def test_our_own_certificate_cannot_be_read(tmp_path: Path) -> None:
     def unreadable(peer: Peer) -> None:
         raise LocalError("the certificate cannot be read")
 
-    sender = Sender(peer, NoticeLog().notices, StepPolicy(), tls_for=unreadable, timeouts=RequestorTimeouts())
+    sender = Sender(peer, NoticeLog().notices, StepPolicy(), way_to=unreadable, timeouts=RequestorTimeouts())
     reply = await sender.send(a_step(1), LINAC1)
     assert isinstance(reply, NotSent)
     assert reply.scope is Scope.DESTINATION

@@ -280,7 +280,7 @@ async def test_over_tls_every_user_has_an_association_of_its_own(tmp_path: Path)
     identity = UserIdentity(1, b"physicist")
     theirs = server_context(authority.issue("centre"))
     async with wire_centre(script, tls=theirs) as port, scene(port, KEEPING, tls=ours) as it:
-        it.dialer._tls_for = lambda _: client_context(ours)
+        it.dialer._way_to = lambda _: client_context(ours)
         for _ in range(2):
             found = await it.reached(user_identity=identity)
             assert not found.warm

@@ -97,7 +97,7 @@ async def test_it_stays_warm_whatever_the_peer_does() -> None:
             profile=wanted,
             notices=Notices(),
             timeouts=TIMEOUTS,
-            tls_context=None,
+            way=None,
         )
         echo = far.echo
 

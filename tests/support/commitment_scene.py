@@ -105,7 +105,7 @@ class Scene:
             OWN,
             self.notices,
             self.policy,
-            tls_for=lambda _peer: None,
+            way_to=lambda _peer: None,
             reachable=self.reachable,
             dialled=lambda peer, failure: self.dialled.append((peer, failure)),
             timeouts=self.timeouts,

@@ -45,7 +45,7 @@ class Scene:
             {"oncology": replace(peer, **about)},  # type: ignore[arg-type]  # fields of Peer
             own_ae=AETitle("GATEWAY"),
             reachabilities=self.reachabilities,
-            tls_for=lambda _: None,
+            way_to=lambda _: None,
             notices=Notices(),
             policy=policy,
             clock=self.clock,

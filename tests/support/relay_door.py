@@ -128,7 +128,7 @@ async def relay_door(
         {PEER: peer},
         own_ae=OWN_TITLE,
         reachabilities=reachabilities,
-        tls_for=lambda _: tls_context() if tls_context else None,
+        way_to=lambda _: tls_context() if tls_context else None,
         notices=log.notices,
         policy=policy,
     )

@@ -24,7 +24,8 @@ from gateway.association.errors import (
 )
 from gateway.association.pool import AssociationPool
 from gateway.association.requestor import RequestorAssociation, RequestorTimeouts, open_association
-from gateway.association.tls import client_context
+from gateway.association.tls import ClientContexts
+from gateway.association.way import Way
 from gateway.delivery import transcode
 from gateway.delivery.capabilities import Capabilities
 from gateway.delivery.classification import Cause, classify_status, failure
@@ -96,6 +97,7 @@ class DicomTransport:
         notices: Notices,
         policy: DeliveryPolicy | None = None,
         timeouts: RequestorTimeouts | None = None,
+        way_to: Callable[[Peer], Way] | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -108,6 +110,7 @@ class DicomTransport:
         self._notices = notices
         self._policy = policy or DeliveryPolicy()
         self._timeouts = timeouts or RequestorTimeouts()
+        self._way_to = way_to or ClientContexts().of
         self._clock = clock
         self._wall_clock = wall_clock
         self._pool: AssociationPool[_Channel] = AssociationPool(self._policy.idle_hold)
@@ -193,7 +196,7 @@ class DicomTransport:
                 calling_ae=self._calling_ae,
                 notices=self._notices,
                 timeouts=self._timeouts,
-                tls_context=client_context(self._peer.tls) if self._peer.tls else None,
+                way=self._way_to(self._peer),
                 max_outstanding=self._policy.window,
             )
         except LocalError as error:
