@@ -62,7 +62,7 @@ async def _carried(
 ) -> None:
     """Connect over a link."""
     try:
-        await carrier.open_stream(factory, patience=patience)
+        await carrier.open_stream(factory, timeout_s=patience)
     except ConnectFailed:
         raise
     except PeerError as error:

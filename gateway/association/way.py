@@ -20,10 +20,12 @@ from gateway.model import Peer
 class Carrier(Protocol):
     """What carries connections to peers that no TCP connection of ours reaches: a link."""
 
-    async def open_stream(self, factory: Callable[[], asyncio.BaseProtocol], *, patience: float) -> None:
+    async def open_stream(
+        self, factory: Callable[[], asyncio.BaseProtocol], *, timeout_s: float
+    ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
         """Connect the protocol that `factory` gives, as `loop.create_connection` does.
 
-        Raises PeerError, promptly when the link is down, and after `patience` seconds at the latest.
+        Raises PeerError when that is not possible within `timeout_s` seconds.
         """
 
 
