@@ -1,0 +1,1 @@
+"""The gateway link: one outbound TLS connection from a site to its hub, and all that rides on it."""
