@@ -222,9 +222,13 @@ def certificate_uses(config: Config) -> list[Use]:
     """Every TLS section there is."""
     sections = [("listener", one.name, one.tls) for one in config.listeners]
     sections += [("peer", one.name, one.tls) for one in config.peers]
-    return [
+    found = [
         Use(kind, name, tls.certificate, tls.key, tls.ca) for kind, name, tls in sections if tls is not None
     ]
+    if config.link is not None:
+        tls, name = config.link.tls, "sites" if config.link.hub is None else "hub"
+        found.append(Use("link", name, tls.certificate, tls.key, tls.ca))
+    return found
 
 
 def peers(config: Config) -> dict[str, Peer]:
@@ -264,13 +268,14 @@ def _peer(peer: schema.Peer) -> Peer:
     return Peer(
         name=peer.name,
         ae_title=peer.ae_title,
-        host=peer.host,
-        port=peer.port,
+        host=peer.host or peer.via or "",
+        port=peer.port or 0,
         tls=tls,
         calling_ae=peer.calling_ae,
         max_associations=peer.max_associations,
         commitment=peer.commitment,
         compare=peer.compare,
+        via=peer.via or "",
     )
 
 

@@ -53,7 +53,7 @@ _ERRORS: Final[dict[str, type[CertificateError]]] = {
 class Use:
     """Files that a part of the configuration names."""
 
-    kind: str  # "listener" or "peer"
+    kind: str  # "listener", "peer" or "link"
     name: str
     certificate: Path
     key: Path

@@ -24,7 +24,7 @@ from gateway.operator.words import printable
 class Use:
     """Files that a part of the configuration names."""
 
-    kind: str  # "listener" or "peer"
+    kind: str  # "listener", "peer" or "link"
     name: str
     certificate: str
     key: str

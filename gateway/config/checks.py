@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.config.limits import Backoff
+from gateway.config.linking import Site
 from gateway.config.problems import Severity
 from gateway.config.schema import Config, Listener, Peer
 from gateway.config.toml_lines import KeyPath
@@ -45,7 +46,9 @@ def is_public(address: str) -> bool:
 
 
 def _names(config: Config) -> Iterator[Finding]:
-    for kind, parties in (("listener", config.listeners), ("peer", config.peers)):
+    kinds: tuple[tuple[str, Sequence[Listener | Peer | Site]], ...]
+    kinds = (("listener", config.listeners), ("peer", config.peers), ("site", config.sites))
+    for kind, parties in kinds:
         names = [party.name for party in parties]
         for number, name in enumerate(names):
             if name in names[:number]:
@@ -55,16 +58,17 @@ def _names(config: Config) -> Iterator[Finding]:
 def _ports(config: Config) -> Iterator[Finding]:
     for number, later in enumerate(config.listeners):
         for earlier in config.listeners[:number]:
-            if later.port and later.port == earlier.port and _overlap(later.address, earlier.address):
+            if later.port and later.port == earlier.port and overlap(later.address, earlier.address):
                 yield Finding(("listener", number, "port"), f"the listener {earlier.name} has it already")
                 break
     metrics = config.metrics
     for listener in config.listeners:
-        if metrics.port == listener.port and _overlap(metrics.address, listener.address):
+        if metrics.port == listener.port and overlap(metrics.address, listener.address):
             yield Finding(("metrics", "port"), f"the listener {listener.name} has it already")
 
 
-def _overlap(one: str, other: str) -> bool:
+def overlap(one: str, other: str) -> bool:
+    """Say whether two addresses to listen on are the same, or one of them is every address."""
     return one == other or one in _WILDCARDS or other in _WILDCARDS
 
 
@@ -94,7 +98,7 @@ def _is_loopback(address: str) -> bool:
 
 def _plain_peers(config: Config) -> Iterator[Finding]:
     for number, peer in enumerate(config.peers):
-        if peer.tls is None and not peer.plain_on_public and _is_public_literal(peer.host):
+        if peer.tls is None and not peer.plain_on_public and _is_public_literal(peer.host or ""):
             yield Finding(
                 ("peer", number, "host"),
                 "plain DICOM would cross the public Internet",
@@ -172,7 +176,7 @@ def _loops(config: Config) -> Iterator[Finding]:
 
 
 def _is_this(peer: Peer, listener: Listener) -> bool:
-    if peer.port != listener.port:
+    if peer.port != listener.port or peer.host is None:
         return False
     host = peer.host.lower().removesuffix(".")
     if host == "localhost" or (_literal(host) and _is_loopback(host)):

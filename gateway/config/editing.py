@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Value = str | int | float | bool | list[Any] | dict[str, Any] | None
 
-ARRAYS = {"listener": "name", "peer": "name", "route": "called"}
+ARRAYS = {"listener": "name", "peer": "name", "route": "called", "site": "name"}
 """The sections of which there are several, and the key that tells one from the other."""
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.config.checks import Finding
+from gateway.config.linking import LinkTls
 from gateway.config.problems import Severity
 from gateway.config.schema import Config, ListenerTls
 from gateway.config.toml_lines import KeyPath
@@ -32,6 +33,8 @@ def run(config: Config, now: float | None = None) -> Iterator[Finding]:
     for number, peer in enumerate(config.peers):
         if peer.tls is not None:
             yield from _tls(("peer", number, "tls"), peer.tls, now)
+    if config.link is not None:
+        yield from _tls(("link", "tls"), config.link.tls, now)
 
 
 def _folder(path: KeyPath, folder: Path) -> Iterator[Finding]:
@@ -45,7 +48,7 @@ def _folder(path: KeyPath, folder: Path) -> Iterator[Finding]:
         yield Finding(path, f"cannot be {act} by this user: no permission in {nearest}")
 
 
-def _tls(path: KeyPath, tls: ListenerTls, now: float) -> Iterator[Finding]:
+def _tls(path: KeyPath, tls: ListenerTls | LinkTls, now: float) -> Iterator[Finding]:
     # Imported on use: cryptography costs megabytes, and many configurations are read without it.
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 

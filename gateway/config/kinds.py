@@ -279,6 +279,44 @@ NAME = Text(f"1 to {_MAX_NAME} letters, digits, '.', '_' and '-'", _check_name)
 HOST = Text('a host name or an IP address, like "ois.example.org" or "192.0.2.20"', _check_host)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A host, or an address, with a TCP port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class PlaceKind(Kind[Place]):
+    """Where to connect to or to listen: "host:port", with an IPv6 address in brackets."""
+
+    def __init__(self, *, listen: bool) -> None:
+        self._listen = listen
+        self.allowed = (
+            'an address of this machine and a port, like "192.0.2.10:443"; "0.0.0.0:443" for every address'
+            if listen
+            else 'a host name or an address, and a port, like "hub.example.org:443"'
+        )
+
+    def parse(self, raw: object) -> Place:
+        host, colon, digits = as_text(raw).rpartition(":")
+        if not colon or not re.fullmatch("[0-9]{1,5}", digits):
+            raise ValueError("there is no port")
+        port = int(digits)
+        if not (0 if self._listen else 1) <= port <= 65535:
+            raise ValueError("not a TCP port")
+        if host.startswith("[") and host.endswith("]"):
+            host = host[1:-1]
+            if ":" not in host:
+                raise ValueError("only an IPv6 address stands in brackets")
+        elif ":" in host:
+            raise ValueError("an IPv6 address stands in brackets")
+        return Place(Address().parse(host) if self._listen else HOST.parse(host), port)
+
+
 class Address(Kind[str]):
     """An IP address to listen on, kept as text."""
 

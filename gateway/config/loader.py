@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.config import checks, files
+from gateway.config import checks, files, link_checks
 from gateway.config.checks import Finding
 from gateway.config.explain import explain, path_of
 from gateway.config.problems import ConfigErrors, Problem, Severity, show
@@ -26,6 +26,7 @@ _STAND_INS: dict[str, Any] = {
     "port": 1,
     "called": "(broken)",
     "to": [],
+    "calls": [],
     "tls": {"certificate": "/", "key": "/", "ca": "/"},
     "certificate": "/",
     "key": "/",
@@ -74,7 +75,8 @@ def _validated(values: dict[str, Any]) -> tuple[Config | None, list[Any]]:
 
 
 def _findings(config: Config, check_files: bool) -> Iterable[Finding]:
-    return itertools.chain(checks.run(config), files.run(config) if check_files else ())
+    told = itertools.chain(checks.run(config), link_checks.run(config))
+    return itertools.chain(told, files.run(config) if check_files else ())
 
 
 def _problem(finding: Finding, tree: Tree) -> Problem:

@@ -17,8 +17,8 @@ _INTRO = """\
 file, in order of name. Start from the commented [examples/gateway.toml](examples/gateway.toml); this page
 lists every key. `dicom-gateway check-config` checks a file without touching a running gateway.
 
-- **Merging.** Tables merge key by key, and a later file wins. `[[listener]]`, `[[peer]]` and `[[route]]` add
-  up over all files. Any other list replaces the earlier one.
+- **Merging.** Tables merge key by key, and a later file wins. `[[listener]]`, `[[peer]]`, `[[route]]` and
+  `[[site]]` add up over all files. Any other list replaces the earlier one.
 - **Checking.** Everything is checked as a whole, and every problem is told at once with file, line, key,
   value and what is allowed. An unknown key is an error. Warnings do not keep the gateway from starting.
 - **Paths** count from the folder of the file they are written in.
@@ -60,7 +60,6 @@ def _row(key: Key) -> str:
 def _outlook() -> Iterator[str]:
     yield "## Not available in this version\n"
     yield "These are refused with a message that says so, rather than ignored:\n"
-    yield '- route `mode = "relay"`: passing queries and plans through to the far end'
     for name, words in SECTIONS.items():
         yield f"- `[{name}]`: {words}"
     yield ""

@@ -31,6 +31,7 @@ from gateway.config.kinds import (
     Whole,
 )
 from gateway.config.limits import Delivery, Limits, Spool, Timeouts
+from gateway.config.linking import Link, Site
 from gateway.config.operations import Log, Metrics, Operator
 from gateway.config.problems import Problem
 from gateway.config.relaying import Commitment, ProcedureSteps, Relay
@@ -105,8 +106,15 @@ class Peer(Section):
 
     name: Annotated[str, NAME, Doc("Name of the peer: routes, commands, logs and metrics call it this.")]
     ae_title: Annotated[AETitle, Title(), Doc("Its AE title: what we call.")]
-    host: Annotated[str, HOST, Doc("Its host name or address.")]
-    port: Annotated[int, Whole(1, 65535), Doc("Its TCP port.")]
+    host: Annotated[
+        str | None, HOST, Doc("Its host name or address. Required, unless the peer is reached by `via`.")
+    ] = None
+    port: Annotated[int | None, Whole(1, 65535), Doc("Its TCP port. Required with `host`.")] = None
+    via: Annotated[
+        str | None,
+        NAME,
+        Doc('Reached over the link instead: "hub" at a site, the name of a [[site]] at a hub.'),
+    ] = None
     tls: Annotated[PeerTls | None, Doc("TLS towards the peer. Without it, plain DICOM.")] = None
     plain_on_public: Annotated[
         bool, Flag(), Doc("Send plain DICOM although `host` is an address that is not private.")
@@ -188,6 +196,10 @@ class Config(Section):
     listeners: tuple[Listener, ...] = ()
     peers: tuple[Peer, ...] = ()
     routes: tuple[Route, ...] = ()
+    link: Annotated[
+        Link | None, Doc("The link to a hub, or of a hub. Without it, every peer is dialled.")
+    ] = None
+    sites: tuple[Site, ...] = ()
     spool: Spool = field(default_factory=Spool)
     scrub: Scrub = field(default_factory=Scrub)
     delivery: Delivery = field(default_factory=Delivery)

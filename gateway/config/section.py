@@ -8,6 +8,7 @@ _SPELT = {
     "listeners": "listener",
     "peers": "peer",
     "routes": "route",
+    "sites": "site",
     "claim_bytes": "claim_bytes",  # beside claim_objects
 }
 

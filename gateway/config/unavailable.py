@@ -6,8 +6,6 @@ from gateway.config.problems import Problem
 from gateway.config.sources import Tree
 
 SECTIONS = {
-    "link": "the gateway link to a hub",
-    "hub": "the hub",
     "certificates": "certificate management (name the TLS files at each listener and peer)",
     "health": "health checks",
 }

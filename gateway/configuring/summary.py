@@ -26,7 +26,14 @@ def summarise(config: Config) -> Summary:
             for one in config.listeners
         ),
         peers=tuple(
-            PeerSummary(one.name, one.ae_title, one.host, one.port, one.tls is not None, one.name in stored)
+            PeerSummary(
+                one.name,
+                one.ae_title,
+                one.host or one.via or "",
+                one.port or 0,
+                one.tls is not None or one.via is not None,
+                one.name in stored,
+            )
             for one in config.peers
         ),
         routes=tuple(

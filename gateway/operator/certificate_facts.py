@@ -56,7 +56,7 @@ class CertificateFiles:
 class CertificateUser:
     """A part of the configuration that uses a certificate."""
 
-    kind: Literal["listener", "peer"]
+    kind: Literal["listener", "peer", "link"]
     name: str
 
 

@@ -37,6 +37,7 @@ from tests.support.certs import Authority
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs/examples/gateway.toml"
+HUB = ROOT / "docs/examples/hub.toml"
 BARE = Config(gateway=Gateway(name="x", ae_title=AETitle("X")))
 
 
@@ -50,9 +51,9 @@ def all_keys(section: type[Section] = Config, path: tuple[str, ...] = ()) -> dic
     return found
 
 
-def example_with_defaults() -> str:
-    """Return the example with every commented setting switched on."""
-    return re.sub(r"^#(?=[a-z_]+ = )", "", EXAMPLE.read_text(), flags=re.MULTILINE)
+def example_with_defaults(example: Path = EXAMPLE) -> str:
+    """Return an example with every commented setting switched on."""
+    return re.sub(r"^#(?=[a-z_]+ = )", "", example.read_text(), flags=re.MULTILINE)
 
 
 def written_keys(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], list[Any]]:
@@ -81,17 +82,23 @@ def test_every_key_is_explained() -> None:
 
 
 def test_the_example_shows_every_key() -> None:
-    written = written_keys(tomllib.loads(example_with_defaults()))
-    assert set(all_keys()) <= set(written)
+    """What only a hub has is in the example of a hub."""
+    written = set(written_keys(tomllib.loads(example_with_defaults())))
+    of_a_hub = written_keys(tomllib.loads(example_with_defaults(HUB)))
+    written |= {path for path in of_a_hub if path[0] == "site" or path == ("link", "listen")}
+    assert set(all_keys()) <= written
 
 
-def test_commented_settings_of_the_example_are_the_defaults() -> None:
-    plain = written_keys(tomllib.loads(EXAMPLE.read_text()))
-    both = written_keys(tomllib.loads(example_with_defaults()))
+@pytest.mark.parametrize("example", [EXAMPLE, HUB], ids=["gateway", "hub"])
+def test_commented_settings_of_the_example_are_the_defaults(example: Path) -> None:
+    plain = written_keys(tomllib.loads(example.read_text()))
+    both = written_keys(tomllib.loads(example_with_defaults(example)))
     compared = 0
     for path, key in all_keys().items():
         if key.section is not None or key.kind is None or (path[0] == "admin" and key.default is None):
             continue  # the page's own certificate: shown, and without a default
+        if path not in both:
+            continue
         commented = both[path][:]
         for value in plain.get(path, []):
             commented.remove(value)
@@ -100,14 +107,16 @@ def test_commented_settings_of_the_example_are_the_defaults() -> None:
             shown = frozenset(map(key.kind.parse, value)) if is_list else key.kind.parse(value)
             assert shown == key.default, path
             compared += 1
-    assert compared > 60
+    assert compared > 60 or example == HUB
 
 
-def test_the_example_loads_as_it_is_and_with_every_default_switched_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("example", [EXAMPLE, HUB], ids=["gateway", "hub"])
+def test_the_example_loads_as_it_is_and_with_every_default_switched_on(tmp_path: Path, example: Path) -> None:
     (tmp_path / "tls").mkdir()
-    issued = Authority.create(tmp_path / "tls", "centre").issue("gateway", days=365)
-    issued.key.chmod(0o600)
-    texts = (EXAMPLE.read_text(), example_with_defaults())
+    centre = Authority.create(tmp_path / "tls", "centre")
+    for name in ("gateway", "hub"):
+        centre.issue(name, days=365).key.chmod(0o600)
+    texts = (example.read_text(), example_with_defaults(example))
     for text in texts:
         path = tmp_path / "gateway.toml"
         path.write_text(text)

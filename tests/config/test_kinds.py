@@ -24,6 +24,8 @@ from gateway.config.kinds import (
     Located,
     Network,
     Number,
+    Place,
+    PlaceKind,
     PriorityName,
     StatusCode,
     Title,
@@ -38,6 +40,10 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 @pytest.mark.parametrize(
     ("kind", "raw", "value"),
     [
+        (PlaceKind(listen=False), "hub.example.org:443", Place("hub.example.org", 443)),
+        (PlaceKind(listen=False), "[2001:db8::1]:8443", Place("2001:db8::1", 8443)),
+        (PlaceKind(listen=True), "0.0.0.0:0", Place("0.0.0.0", 0)),
+        (PlaceKind(listen=True), "[::]:443", Place("::", 443)),
         (Flag(), True, True),
         (Whole(1, 10), 10, 10),
         (Number(0, 1), 1, 1.0),
@@ -77,6 +83,14 @@ def test_what_is_taken(kind: Kind[Any], raw: object, value: object) -> None:
 @pytest.mark.parametrize(
     ("kind", "raw"),
     [
+        (PlaceKind(listen=False), "hub.example.org"),
+        (PlaceKind(listen=False), "hub.example.org:0"),
+        (PlaceKind(listen=False), "hub.example.org:65536"),
+        (PlaceKind(listen=False), "2001:db8::1:443"),
+        (PlaceKind(listen=False), "[hub.example.org]:443"),
+        (PlaceKind(listen=False), "not a host:443"),
+        (PlaceKind(listen=False), 443),
+        (PlaceKind(listen=True), "hub.example.org:443"),
         (Flag(), 1),
         (Whole(1, 10), True),
         (Whole(1, 10), 11),
@@ -157,3 +171,8 @@ def test_no_text_makes_a_quantity_fail_in_another_way(text: str) -> None:
     for kind in (ByteSize(), Duration()):
         with contextlib.suppress(ValueError):
             assert kind.parse(text) >= 0
+
+
+@pytest.mark.parametrize("text", ["192.0.2.1:443", "[2001:db8::1]:443"])
+def test_a_place_is_written_as_it_is_read(text: str) -> None:
+    assert str(PlaceKind(listen=True).parse(text)) == text

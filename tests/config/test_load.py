@@ -165,7 +165,7 @@ def test_every_problem_is_told_at_once(write: Callable[..., Path]) -> None:
         (
             "port = 104",
             "",
-            "peer[oncology].port: missing. Its TCP port. (allowed: a whole number from 1 to 65535)",
+            "peer[oncology].port: missing (allowed: host and port, or via for a peer beyond the link)",
         ),
     ],
 )

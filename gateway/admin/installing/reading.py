@@ -21,17 +21,20 @@ def answers_of(config: Config) -> Answers:
     listed = {str(title) for route in config.routes for title in route.calling or ()}
     stored = {name for route in config.routes if route.mode == "store" for name in route.to}
     reached = {name for route in config.routes for name in route.to}
+    # Who is beyond a link is no matter of this page: such peers stay as they are.
+    direct = [peer for peer in config.peers if peer.via is None]
     consoles = [
         peer
-        for peer in config.peers
+        for peer in direct
         if peer.name in down
         or peer.name not in reached  # nothing is sent there, but answers about what it sent itself
         or (str(peer.ae_title) in listed and peer.name not in stored)
     ]
     ways = [route for route in config.routes if not _leads_down(route, config)]
-    centres = _in_order([peer for peer in config.peers if peer not in consoles], ways)
+    centres = _in_order([peer for peer in direct if peer not in consoles], ways)
     shown = [
-        Console(str(peer.ae_title), peer.name, peer.host, peer.port, peer.name in down) for peer in consoles
+        Console(str(peer.ae_title), peer.name, peer.host or "", peer.port or 0, peer.name in down)
+        for peer in consoles
     ]
     known = {console.ae_title for console in shown}
     for route in ways:
@@ -83,8 +86,8 @@ def _centre(peer: Peer, ways: list[Route]) -> Centre:
     return Centre(
         name=peer.name,
         ae_title=str(peer.ae_title),
-        host=peer.host,
-        port=peer.port,
+        host=peer.host or "",
+        port=peer.port or 0,
         called=tuple(dict.fromkeys(str(route.called) for route in ways if peer.name in route.to)),
         tls=Tls(str(tls.certificate), str(tls.key), str(tls.ca), tls.server_name or "") if tls else None,
         calling_ae=str(peer.calling_ae) if peer.calling_ae is not None else "",

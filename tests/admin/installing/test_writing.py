@@ -193,9 +193,11 @@ def test_a_centre_that_goes_takes_its_route_along_and_a_console_its_way_down() -
     before = understood(text)
     less = replace(before, centres=before.centres[:1], consoles=before.consoles[1:])
     tables = tomllib.loads(written(text, before, less))
-    assert [one["name"] for one in tables["peer"]] == ["oncology"]
+    # What is reached over a link is no matter of the wizard, and stays as it is.
+    assert [one["name"] for one in tables["peer"]] == ["oncology", "registry"]
     assert [(one["called"], one["to"], one["calling"]) for one in tables["route"]] == [
-        ("ARIA", ["oncology"], ["LINAC2"])
+        ("ARIA", ["oncology"], ["LINAC2"]),
+        ("REGISTRY", ["registry"], ["LINAC1", "LINAC2"]),
     ]
 
 
