@@ -14,6 +14,13 @@ class ConnectFailed(PeerError):
         self.words = words
 
 
+class HungUp(ConnectFailed):
+    """The peer closed the connection where its answer to A-ASSOCIATE-RQ should have come."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__("association", words)
+
+
 class AssociateRejectedError(PeerError):
     """The peer answered A-ASSOCIATE-RJ (PS3.8 9.3.4). `permanent` says that asking again cannot help."""
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from gateway.association.dial import OnPhase, connect
-from gateway.association.errors import AssociationLost, ConnectFailed, ResponseTimeout
+from gateway.association.errors import AssociationLost, ConnectFailed, HungUp, ResponseTimeout
 from gateway.association.sending import RequestorAssociation
 from gateway.association.timeouts import RequestorTimeouts
 from gateway.association.way import Way, check
@@ -100,7 +100,9 @@ async def _establish(
         association.abort(words)
         association.stream.kill()
         raise ConnectFailed("association", words) from None
-    except (AssociationLost, ResponseTimeout) as error:
+    except AssociationLost as error:
+        raise HungUp(f"while opening the association: {error}") from None
+    except ResponseTimeout as error:
         raise ConnectFailed("association", f"while opening the association: {error}") from None
     except BaseException:
         if association.stream.connected and not association.closed:

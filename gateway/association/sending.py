@@ -55,8 +55,17 @@ UNRECOGNIZED_OPERATION = 0x0211
 _MAX_UNWELCOME = 16
 """Requests of the peer that are turned down before it is told to go: each answer is output that waits."""
 
-_CHUNK = 256 * 1024
+_LOOKS = 8
+"""Looks, within the patience for a response, whether the request has left: TCP does not tell by itself."""
+
+_CHUNK = 128 * 1024
 """Bytes asked of a data source at a time: enough PDUs for one write to the socket."""
+
+_UNSENT = 128 * 1024
+"""Bytes that may wait in our buffer, and as many in the kernel's, for their turn on the wire.
+
+What waits there can be overtaken by nothing; a link of 1 Mbit/s needs a second for that much.
+"""
 
 
 _FAULTS: Mapping[str, type[PeerError]] = {
@@ -88,12 +97,14 @@ class RequestorAssociation(Association):
                 pdu_timeout=timeouts.response,
                 idle_timeout=timeouts.idle,
                 write_timeout=timeouts.stall,
+                max_output=_UNSENT,
             ),
         )
         self._proposed = request.contexts
         self.calling_ae = request.calling_ae
         self.called_ae = request.called_ae
         self.max_outstanding = 1
+        self.implementation = ""  # class UID of the peer's, once it has answered; some leave it out
         self.opening: asyncio.Future[None] = self._loop.create_future()
         self.opening.add_done_callback(_seen)
         self.idle_since = self._loop.time()
@@ -103,6 +114,7 @@ class RequestorAssociation(Association):
         self._line = asyncio.Lock()  # one message at a time is being written
         self._pending: dict[int, asyncio.Future[Command]] = {}
         self._last_message_id = 0
+        self._responses = 0  # responses
         self._turned_down = 0
         self._unwelcome: dict[int, Command] = {}  # by context: a request of the peer whose data set is coming
         self.layer.associate(request)
@@ -244,16 +256,26 @@ class RequestorAssociation(Association):
             raise LocalError("a data source gave fewer bytes than it announced")
 
     async def _response(self, pending: asyncio.Future[Command]) -> Command:
-        """Wait for a response; the clock runs from when the peer's TCP has all of the request."""
-        stream = self.stream
+        """Wait for a response; the clock runs from when the peer's TCP has all of the request.
+
+        It begins anew with each response to another request: a peer that answers one after the other is at
+        work, however many are before us.
+        """
+        stream, clock, patience = self.stream, self._loop.time, self._timeouts.response
         mark = stream.bytes_out
-        taken = mark - stream.backlog()
+        taken, answered, since = mark - stream.backlog(), self._responses, clock()
         while not pending.done():
-            await asyncio.wait((pending,), timeout=self._timeouts.response)
+            left = since + patience - clock() if taken >= mark else patience / _LOOKS
+            await asyncio.wait((pending,), timeout=left)
             before, taken = taken, stream.bytes_out - stream.backlog()
-            slow_link = before < mark and taken > before
-            if not pending.done() and not slow_link:
-                self._stop(TIMEOUT, f"no response within {self._timeouts.response:g} s")
+            if self._responses != answered or before < min(taken, mark):
+                answered, since = self._responses, clock()
+            elif clock() - since < patience or pending.done():
+                continue
+            elif taken < mark:
+                self._stop(LOST, f"nothing we sent was taken for {patience:g} s")
+            else:
+                self._stop(TIMEOUT, f"no response within {patience:g} s")
         return pending.result()
 
     def _check(self) -> None:
@@ -279,6 +301,7 @@ class RequestorAssociation(Association):
     def _on_control(self, event: Event) -> None:
         if isinstance(event, AssociateAccepted):
             answer = event.answer
+            self.implementation = answer.implementation_class_uid
             self._open(
                 answer,
                 answer.max_pdu_length,
@@ -332,6 +355,7 @@ class RequestorAssociation(Association):
         if pending is None:
             self._stop(VIOLATION, "aborted here: the peer sent a response to nothing we asked")
         else:
+            self._responses += 1
             pending.set_result(command)
 
     def _on_fragment(self, message: DataSetFragment) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from gateway.association import tcp_info
+from gateway.association import tcp_info, tuning
 from gateway.association.tcp_info import TcpInfo
 from gateway.association.tls import session_words
 from gateway.dicom.events import Event
@@ -43,6 +43,10 @@ class StreamLimits:
     idle_timeout: float = 600.0  # no byte from the peer and nothing being done for it
     write_timeout: float = 60.0  # the peer must take something of what waits for it
     max_output: int = 256 * 1024  # bytes waiting to be written before we stop producing more
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 class Expired(enum.Enum):
@@ -80,6 +84,7 @@ class Stream(asyncio.BufferedProtocol):
         self.bytes_out = 0
         self.busy = 0  # operations in progress; idleness does not count while there are any
         self.heard_at = 0.0  # loop time of the last byte from the peer
+        self.on_room: Callable[[], None] = _nothing  # called when the peer caught up with our output
         self._owner = owner
         self._limits = limits
         self._loop = asyncio.get_running_loop()
@@ -110,8 +115,8 @@ class Stream(asyncio.BufferedProtocol):
         if tls is not None:
             self.tls = session_words(tls.version(), tls.cipher())
         sock = transport.get_extra_info("socket")
-        self._socket = sock
-        if sock.family in (socket.AF_INET, socket.AF_INET6):
+        self._socket = sock  # none when it is no socket that carries us
+        if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             # Unsent bytes stay in our own buffer, where a stalled peer is seen and bounded.
@@ -181,6 +186,7 @@ class Stream(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """The peer caught up."""
         self._write_paused_since = None
+        self.on_room()
         self.resume_reading("output")
         self.wake_writers()
 
@@ -291,6 +297,12 @@ class Stream(asyncio.BufferedProtocol):
             return None
         return tcp_info.read(self._socket)
 
+    def use_congestion_control(self, name: str) -> bool:
+        """Exchange TCP's congestion control; False when the kernel does not let us."""
+        if self._set_option is None or self._socket is None:
+            return False
+        return tuning.use_congestion_control(self._socket, name)
+
     def certificate(self) -> tuple[Mapping[str, Any], bytes] | None:
         """Return the peer's certificate as `ssl` decodes it, and as DER; None for plain TCP."""
         tls = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
@@ -386,7 +398,11 @@ class Stream(asyncio.BufferedProtocol):
     def _unread_by_peer(self) -> int:
         # With TLS the socket may be closed some turns of the loop before we are told. Its descriptor is then
         # nobody's, or already somebody else's.
-        if self._transport is None or self._socket is None or self._socket.fileno() < 0:
+        if self._transport is None:
+            return 0
+        if self._socket is None:
+            return self._transport.get_write_buffer_size()
+        if self._socket.fileno() < 0:
             return 0
         waiting = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
         return self._transport.get_write_buffer_size() + int(struct.unpack("i", waiting)[0])

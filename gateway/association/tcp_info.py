@@ -21,7 +21,11 @@ _TOTAL_RETRANSMITTED = 100
 _BYTES_RECEIVED = 128
 _SEGMENTS_OUT = 136
 _SEGMENTS_IN = 140
+_NOT_SENT = 144
+_SHORTEST_RTT = 148
+_DELIVERY_RATE = 160
 _BYTES_SENT = 200
+_BYTES_RETRANSMITTED = 208
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,10 @@ class TcpInfo:
     segments_in: int | None
     bytes_sent: int | None  # payload, with what was sent again (Linux 4.19)
     bytes_received: int | None  # payload
+    bytes_retransmitted: int | None = None  # of bytes_sent, those sent again (Linux 4.19)
+    not_sent: int | None = None  # bytes that wait here for their turn (Linux 4.6)
+    shortest_round_trip: float | None = None  # seconds (Linux 4.6)
+    delivery_rate: int | None = None  # bytes a second, as measured by the kernel most recently (Linux 4.9)
 
 
 def read(sock: socket.socket) -> TcpInfo | None:
@@ -52,6 +60,7 @@ def read(sock: socket.socket) -> TcpInfo | None:
     retransmitted = _number(info, "=I", _TOTAL_RETRANSMITTED)
     if unacknowledged is None or last_ack is None or round_trip is None or retransmitted is None:
         return None
+    shortest = _number(info, "=I", _SHORTEST_RTT)
     return TcpInfo(
         unacknowledged=unacknowledged,
         last_ack=last_ack / 1000,
@@ -61,6 +70,10 @@ def read(sock: socket.socket) -> TcpInfo | None:
         segments_in=_number(info, "=I", _SEGMENTS_IN),
         bytes_sent=_number(info, "=Q", _BYTES_SENT),
         bytes_received=_number(info, "=Q", _BYTES_RECEIVED),
+        bytes_retransmitted=_number(info, "=Q", _BYTES_RETRANSMITTED),
+        not_sent=_number(info, "=I", _NOT_SENT),
+        shortest_round_trip=None if shortest is None else shortest / 1_000_000,
+        delivery_rate=_number(info, "=Q", _DELIVERY_RATE),
     )
 
 

@@ -2,7 +2,10 @@
 
 The file is a hint, not a record: when it is lost or damaged everything is learned again from the next
 association. Format (JSON): {"version": 1, "destinations": {NAME: {"accepted": {CLASS: [SYNTAX...]},
-"refused": {CLASS: [SYNTAX...]}, "sent": [[CLASS, SYNTAX]...]}}}, "sent" most recent first.
+"refused": {CLASS: [SYNTAX...]}, "sent": [[CLASS, SYNTAX]...], "implementation": UID}}, "windows": {UID:
+BOOLEAN}}, "sent" most recent first. "implementation" is the implementation class UID that the destination
+gave last, empty when it gives none; "windows" says of implementations whether they answer when an
+asynchronous operations window is proposed (PS3.7 D.3.3.3), or hang up.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ class CapabilityLimits:
     classes: int = 512
     syntaxes: int = 32  # per class
     sent: int = 48  # pairs proposed again on every new association, so that it stays useful longer
+    implementations: int = 64  # whose dealing with the asynchronous window is known
     file_bytes: int = 8 * 1024 * 1024
 
 
@@ -38,6 +42,7 @@ class _Known:
     accepted: dict[str, list[str]] = field(default_factory=dict)
     refused: dict[str, list[str]] = field(default_factory=dict)
     sent: list[tuple[str, str]] = field(default_factory=list)
+    implementation: str | None = None
 
 
 class Capabilities:
@@ -47,6 +52,7 @@ class Capabilities:
         self._path = path
         self._limits = limits or CapabilityLimits()
         self._known: dict[str, _Known] = {}
+        self._windows: dict[str, bool] = {}
         self._changed = False
         self._saving = asyncio.Lock()
 
@@ -61,6 +67,7 @@ class Capabilities:
         except (OSError, ValueError) as error:
             _log.warning("learned transfer syntaxes are not usable, learning again: %s", error)
             capabilities._known.clear()
+            capabilities._windows.clear()
         return capabilities
 
     def accepted_by(self, destination: str, sop_class_uid: str) -> frozenset[str] | None:
@@ -108,6 +115,44 @@ class Capabilities:
             while len(to) > self._limits.classes:
                 del to[next(iter(to))]
 
+    def bears_window(self, destination: str) -> bool:
+        """Say whether an asynchronous operations window may be proposed: unless that makes it hang up."""
+        known = self._known.get(destination)
+        return known is None or known.implementation is None or self._windows.get(known.implementation, True)
+
+    def met(self, destination: str, implementation: str, *, window: bool) -> None:
+        """`destination` has answered, as `implementation`, a proposal with (or without) a window."""
+        self._is(destination, implementation)
+        if window:
+            self._learn_window(implementation, bears=True)
+
+    def hung_up(self, destination: str, implementation: str) -> None:
+        """`destination` hung up on a proposal with a window, and answered the same without.
+
+        A link that broke at that moment looks the same; so of an implementation that ever answered a proposal
+        with a window nothing is learned from this.
+        """
+        self._is(destination, implementation)
+        if not self._windows.get(implementation, False):
+            self._learn_window(implementation, bears=False)
+
+    def _is(self, destination: str, implementation: str) -> None:
+        known = self._known.setdefault(destination, _Known())
+        if not valid_uid(implementation):
+            implementation = ""
+        if known.implementation != implementation:
+            known.implementation = implementation
+            self._changed = True
+
+    def _learn_window(self, implementation: str, *, bears: bool) -> None:
+        if not valid_uid(implementation):
+            implementation = ""
+        if self._windows.get(implementation) is not bears:
+            self._windows[implementation] = bears
+            self._changed = True
+        while len(self._windows) > self._limits.implementations:
+            del self._windows[next(iter(self._windows))]
+
     async def save(self) -> None:
         """Replace the file atomically when something changed. A failure is logged: nothing depends on it."""
         async with self._saving:
@@ -138,9 +183,15 @@ class Capabilities:
         return {
             "version": 1,
             "destinations": {
-                name: {"accepted": known.accepted, "refused": known.refused, "sent": known.sent}
+                name: {
+                    "accepted": known.accepted,
+                    "refused": known.refused,
+                    "sent": known.sent,
+                    **({} if known.implementation is None else {"implementation": known.implementation}),
+                }
                 for name, known in self._known.items()
             },
+            "windows": self._windows,
         }
 
     def _parse(self) -> None:
@@ -158,6 +209,10 @@ class Capabilities:
             for pair in _list(fields.get("sent")):
                 first, second = _list(pair)
                 known.sent.append((_uid(first), _uid(second)))
+            if "implementation" in fields:
+                known.implementation = _implementation(fields["implementation"])
+        for implementation, bears in _mapping(content.get("windows", {})).items():
+            self._windows[_implementation(implementation)] = bears is True
 
 
 def _mapping(value: object) -> dict[str, object]:
@@ -176,3 +231,7 @@ def _uid(value: object) -> str:
     if not isinstance(value, str) or not valid_uid(value):
         raise ValueError("a UID was expected")
     return value
+
+
+def _implementation(value: object) -> str:
+    return "" if value == "" else _uid(value)

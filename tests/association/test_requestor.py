@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Any
@@ -22,7 +23,7 @@ from gateway.association.sources import BytesSource, DataSource
 from gateway.dicom import messages
 from gateway.dicom.command import Command
 from gateway.dicom.events import ReleaseConfirmed, ReleaseRequested
-from gateway.dicom.negotiation import ProposedContext, UserIdentity, split_contexts
+from gateway.dicom.negotiation import ProposedContext, UserIdentity, negotiate, split_contexts
 from gateway.errors import LocalError
 from gateway.model import AETitle, Instance, Peer
 from gateway.notices import (
@@ -401,6 +402,61 @@ async def test_no_response_in_time_aborts_and_says_so() -> None:
         with pytest.raises(ResponseTimeout):
             await store(association)
     assert log.of(AssociationClosed)[0].outcome == "timeout"
+
+
+async def test_the_clock_of_a_response_runs_from_when_the_request_has_left() -> None:
+    async def script(centre: WireCentre) -> None:
+        await centre.accept()
+        await centre.message()
+        await centre.finish()
+
+    async with wire_centre(script) as port:
+        association = await opened(port, timeouts=replace(SHORT, response=1.0))
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(ResponseTimeout):
+            await store(association)
+        seconds = asyncio.get_running_loop().time() - started
+        assert 1.0 <= seconds < 1.9  # once, not once more because it had not left at the very first look
+
+
+async def test_who_answers_one_after_the_other_is_given_time_for_each() -> None:
+    """What was pipelined is behind others at the peer; its turn comes."""
+
+    async def script(centre: WireCentre) -> None:
+        asked = await centre.requested()
+        centre.layer.accept(replace(negotiate(asked, TAKE_FIRST), async_window=(4, 1)))
+        centre.flush()
+        waiting = [await centre.message() for _ in range(4)]
+        for context, command, _ in waiting:
+            await asyncio.sleep(0.35)  # what it does with each takes that long
+            centre.answer(context, command)
+        await centre.finish()
+
+    async with wire_centre(script) as port:
+        association = await opened(port, max_outstanding=4, timeouts=replace(SHORT, response=0.8))
+        answers = await asyncio.gather(*(store(association) for _ in range(4)))
+        assert [answer.status for answer in answers] == [0] * 4
+        await association.release()
+
+
+async def test_a_request_that_never_left_is_the_connection_s_fault() -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    done = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await WireCentre(reader, writer).accept()
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # it can, being a socket's
+        await done.wait()
+        writer.transport.abort()
+
+    async with await asyncio.start_server(serve, sock=server):
+        port = server.getsockname()[1]
+        association = await opened(port, timeouts=replace(SHORT, response=0.4, stall=60))
+        with pytest.raises(AssociationLost, match=r"nothing we sent was taken for 0\.4 s"):
+            await store(association, bytes(60_000))
+        association.stream.kill()
+        done.set()
 
 
 async def test_an_abort_in_the_middle_of_sending_ends_the_sending_at_once() -> None:

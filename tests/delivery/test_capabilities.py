@@ -90,3 +90,46 @@ async def test_a_disk_that_cannot_be_written_is_no_reason_to_stop(tmp_path: Path
     capabilities.learn("d", [(CT, EXPLICIT, True)])
     await capabilities.save()
     assert capabilities.accepted_by("d", CT) == {EXPLICIT}
+
+
+# --- asynchronous operations ---------------------------------------------------------------------------
+
+OLD, NEW = "1.2.840.113619.6.1", "1.2.840.113619.6.2"
+
+
+async def test_who_hangs_up_on_a_window_is_remembered_across_restarts(tmp_path: Path) -> None:
+    capabilities = Capabilities.load(tmp_path)
+    assert capabilities.bears_window("oncology")
+    capabilities.hung_up("oncology", OLD)
+    assert not capabilities.bears_window("oncology")
+    assert capabilities.bears_window("other")  # not known yet
+    capabilities.met("other", OLD, window=False)
+    await capabilities.save()
+    again = Capabilities.load(tmp_path)
+    assert not again.bears_window("oncology")
+    assert not again.bears_window("other")  # the same product
+    again.met("oncology", NEW, window=False)  # it was upgraded: ask again
+    assert again.bears_window("oncology")
+
+
+async def test_one_that_gives_no_implementation_is_remembered_too(tmp_path: Path) -> None:
+    capabilities = Capabilities.load(tmp_path)
+    capabilities.hung_up("oncology", "not a uid")
+    await capabilities.save()
+    again = Capabilities.load(tmp_path)
+    assert not again.bears_window("oncology")
+    assert again.bears_window("other")
+
+
+def test_a_link_that_broke_while_opening_is_not_taken_for_a_dislike_of_windows(tmp_path: Path) -> None:
+    capabilities = Capabilities.load(tmp_path)
+    capabilities.met("oncology", NEW, window=True)
+    capabilities.hung_up("oncology", NEW)
+    assert capabilities.bears_window("oncology")
+
+
+def test_implementations_are_bounded(tmp_path: Path) -> None:
+    capabilities = Capabilities.load(tmp_path, CapabilityLimits(implementations=3))
+    for number in range(10):
+        capabilities.hung_up("oncology", f"1.2.3.{number}")
+    assert list(capabilities._windows) == ["1.2.3.7", "1.2.3.8", "1.2.3.9"]

@@ -19,12 +19,14 @@ from gateway.association.errors import (
     AssociationAborted,
     AssociationLost,
     ConnectFailed,
+    HungUp,
     ProtocolViolation,
     ResponseTimeout,
 )
 from gateway.association.pool import AssociationPool
 from gateway.association.requestor import RequestorAssociation, RequestorTimeouts, open_association
 from gateway.association.tls import ClientContexts
+from gateway.association.tuning import Watch, WayThere
 from gateway.association.way import Way
 from gateway.delivery import transcode
 from gateway.delivery.capabilities import Capabilities
@@ -56,9 +58,10 @@ _ENDINGS: tuple[tuple[type[PeerError], Cause], ...] = (
 class _Channel:
     """An open association, and what was proposed on it."""
 
-    def __init__(self, association: RequestorAssociation, proposal: Proposal) -> None:
+    def __init__(self, association: RequestorAssociation, proposal: Proposal, watch: Watch) -> None:
         self.association = association
         self.proposal = proposal
+        self.watch = watch
         self.warm = False  # it waited in the pool, and nothing was answered since
         self.spoiled = False  # we aborted it for the sake of one object; the others on it are not to blame
 
@@ -113,6 +116,7 @@ class DicomTransport:
         self._way_to = way_to or ClientContexts().of
         self._clock = clock
         self._wall_clock = wall_clock
+        self.way_there = WayThere()
         self._pool: AssociationPool[_Channel] = AssociationPool(self._policy.idle_hold)
         self._converter = Converter(open_data, work_dir, self._policy, executor)
         self._open: set[RequestorAssociation] = set()  # those that may still have a connection
@@ -190,15 +194,7 @@ class DicomTransport:
             for index, (abstract_syntax, syntaxes) in enumerate(proposal.contexts)
         ]
         try:
-            association = await open_association(
-                self._peer,
-                contexts,
-                calling_ae=self._calling_ae,
-                notices=self._notices,
-                timeouts=self._timeouts,
-                way=self._way_to(self._peer),
-                max_outstanding=self._policy.window,
-            )
+            association = await self._open_one(contexts)
         except LocalError as error:
             # Our own certificate cannot be read: no other destination is to suffer from that.
             raise failure(Cause.TLS, str(error)) from error
@@ -207,7 +203,38 @@ class DicomTransport:
         self._open = {one for one in self._open if not one.closed} | {association}
         self._capabilities.learn(self._peer.name, learned(proposal, association.contexts))
         await self._capabilities.save()
-        return _Channel(association, proposal)
+        watch = Watch(self.way_there, association.stream, self._clock)
+        association.stream.on_room = watch.look
+        return _Channel(association, proposal, watch)
+
+    async def _open_one(self, contexts: Sequence[ProposedContext]) -> RequestorAssociation:
+        """Propose `contexts` with an asynchronous operations window, where the peer is not known to mind.
+
+        There are implementations that hang up when they see that item; they are asked once more without it.
+        """
+        name = self._peer.name
+        window = self._policy.window if self._capabilities.bears_window(name) else 1
+        try:
+            association = await self._ask_for(contexts, window)
+        except (HungUp, AssociationAborted):
+            if window <= 1:
+                raise
+            association = await self._ask_for(contexts, 1)
+            self._capabilities.hung_up(name, association.implementation)
+        else:
+            self._capabilities.met(name, association.implementation, window=window > 1)
+        return association
+
+    async def _ask_for(self, contexts: Sequence[ProposedContext], window: int) -> RequestorAssociation:
+        return await open_association(
+            self._peer,
+            contexts,
+            calling_ae=self._calling_ae,
+            notices=self._notices,
+            timeouts=self._timeouts,
+            way=self._way_to(self._peer),
+            max_outstanding=window,
+        )
 
     # --- sending -------------------------------------------------------------------------------------
 
@@ -318,6 +345,7 @@ class DicomTransport:
                 cause = Cause.LOST  # it did not even take the object: that is the link
             raise failure(cause, str(error)) from error
         channel.warm = False
+        channel.watch.look()
         return response
 
     def _receipt(self, channel: _Channel, instance: Instance, response: Command, digest: bytes) -> Receipt:

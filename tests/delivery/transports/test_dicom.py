@@ -17,6 +17,7 @@ from gateway.delivery.capabilities import Capabilities
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.delivery.transcode import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
 from gateway.delivery.transports.dicom import DicomTransport
+from gateway.dicom.negotiation import negotiate
 from gateway.errors import DeliveryFailure, SpoolFailure
 from gateway.model import AETitle, Receipt
 from gateway.notices import AssociationOpened, Notice, Notices
@@ -27,6 +28,7 @@ from tests.support.certs import Authority
 from tests.support.delivery import QUICK, TIMEOUTS, peer
 from tests.support.delivery_spool import RT_IMAGE, uid
 from tests.support.scripted_centre import ABORT, SILENT, Answer, Arrived, Centre
+from tests.support.wire_centre import TAKE_FIRST, WireCentre, wire_centre
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 MR = "1.2.840.10008.5.1.4.1.1.4"
@@ -125,6 +127,21 @@ class TestContract(TransportContract):
             await rig.transport.close()
 
 
+def transport_to(port: int, directory: Path, executor: ThreadPoolExecutor) -> DicomTransport:
+    """A transport to whatever listens on `port`, with what was learned in `directory`."""
+    return DicomTransport(
+        peer(port),
+        calling_ae=AETitle("GATEWAY"),
+        open_data=lambda _: io.BytesIO(),
+        capabilities=Capabilities.load(directory),
+        work_dir=directory,
+        executor=executor,
+        notices=Notices(),
+        policy=QUICK,
+        timeouts=TIMEOUTS,
+    )
+
+
 async def test_the_window_is_used_when_the_peer_grants_one(tmp_path: Path) -> None:
     """With a window, objects arrive while the first one has not been answered."""
     with rigged(tmp_path, Centre(window=4)) as rig:
@@ -155,6 +172,52 @@ async def test_a_window_is_not_used_when_the_peer_grants_none(tmp_path: Path) ->
         await rig.transport.send(work)
         assert set(waiting) == {0}
         await rig.transport.close()
+
+
+async def test_who_hangs_up_on_a_window_is_asked_without_one_and_never_with_one_again(tmp_path: Path) -> None:
+    """A known implementation closes the connection when it meets the item (PS3.7 D.3.3.3)."""
+    proposed: list[tuple[int, int] | None] = []
+
+    async def script(centre: WireCentre) -> None:
+        asked = await centre.requested()
+        proposed.append(asked.async_window)
+        if asked.async_window is not None:
+            return
+        centre.layer.accept(negotiate(asked, TAKE_FIRST))
+        centre.flush()
+        context, command, _ = await centre.message()
+        centre.answer(context, command)
+        await centre.finish()
+
+    async with wire_centre(script) as port:
+        for _ in range(2):  # the second one is after a restart
+            with ThreadPoolExecutor(1) as executor:
+                transport = transport_to(port, tmp_path, executor)
+                work = ListedWork([make_job(1)])
+                await transport.send(work)
+                assert isinstance(work.outcomes[1], Receipt)
+                await transport.close()
+    assert proposed == [(16, 1), None, None]
+
+
+async def test_who_hangs_up_in_any_case_is_asked_twice_and_no_more(tmp_path: Path) -> None:
+    asked = 0
+
+    async def script(centre: WireCentre) -> None:
+        nonlocal asked
+        await centre.requested()
+        asked += 1
+
+    async with wire_centre(script) as port:
+        with ThreadPoolExecutor(1) as executor:
+            transport = transport_to(port, tmp_path, executor)
+            for _ in range(2):
+                with pytest.raises(DeliveryFailure) as caught:
+                    await transport.send(ListedWork([make_job(1)]))
+                assert caught.value.link
+                assert caught.value.cause == "no-association"
+            await transport.close()
+    assert asked == 4  # nothing was learned: next time may be different
 
 
 async def test_an_association_of_before_is_used_again(tmp_path: Path) -> None:
