@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.dicom.negotiation import Rejection
 from gateway.model import AETitle, Route
@@ -22,6 +23,13 @@ class OwnTitle:
     """The gateway itself is called: it answers C-ECHO, and takes no objects."""
 
     title: AETitle
+
+
+class Routing(Protocol):
+    """What is reached from where: a whole table, or what of it is open to some."""
+
+    def resolve(self, called: str, calling: str) -> Route | OwnTitle | Rejection:
+        """Return what the caller gets: a route, our own title, or a refusal."""
 
 
 class RoutingTable:

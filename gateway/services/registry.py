@@ -37,7 +37,7 @@ from gateway.dicom.negotiation import (
 from gateway.dicom.sop_classes import VERIFICATION, is_registered, is_storage
 from gateway.model import AETitle, Route
 from gateway.relay.mirror import Mirror, Wanted
-from gateway.routing import OwnTitle, RoutingTable
+from gateway.routing import OwnTitle, Routing
 
 UNRECOGNIZED_OPERATION = 0x0211  # PS3.7 annex C.5.18
 
@@ -136,7 +136,7 @@ class ServiceRegistry:
 
     def __init__(
         self,
-        routing: RoutingTable,
+        routing: Routing,
         services: Sequence[Service],
         *,
         relaying: Relaying | None = None,
