@@ -24,6 +24,7 @@ from gateway.delivery.health import Health
 from gateway.delivery.lane import Lane
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.delivery.scheduler import Claim, ReadyQueue, plan_claim, plan_lanes
+from gateway.delivery.throughput import Throughput
 from gateway.delivery.transports import Transport
 from gateway.errors import DeliveryFailure
 from gateway.link_monitor import LinkState
@@ -76,6 +77,8 @@ class Courier:
         self._clock = clock
         self._wall_clock = wall_clock
         self._paused = paused
+        self._most, self._held_back = Priority.BULK, ""  # what may leave, and why the rest may not
+        self._throughput = Throughput()
         self._ready: ReadyQueue[Job] = ReadyQueue()
         self._health = Health(
             name,
@@ -124,6 +127,12 @@ class Courier:
         self._paused = False
         self.work_arrived()
 
+    def hold_back(self, most: Priority, why: str) -> None:
+        """Begin to send only what is as urgent as `most` or more, until told otherwise; the rest waits."""
+        before, self._most, self._held_back = self._most, most, why
+        if before is not most:
+            self.work_arrived()
+
     def kick(self) -> None:
         """Try now, whatever the circuit breaker says."""
         self._breaker.kick(self._clock())
@@ -164,6 +173,9 @@ class Courier:
             goodput=monitor.goodput,
             last_success=monitor.last_success,
             next_try=None if waits is None else self._wall_clock() + max(0.0, waits - self._clock()),
+            most=self._most,
+            held_back=self._held_back,
+            throughput=self._throughput.rate(self._clock()),
         )
 
     # --- the two loops -------------------------------------------------------------------------------
@@ -200,6 +212,7 @@ class Courier:
                     return breaker.next_probe
                 self._probe = group.create_task(self._probe_once(), name=f"probe {self.name}")
             return None
+        self._put_back_ready(above=self._most)
         due = await self._fill()
         self._start_lanes(group)
         return due
@@ -239,7 +252,7 @@ class Courier:
                 self.name,
                 claim.limit,
                 max_bytes=claim.max_bytes,
-                max_priority=claim.max_priority,
+                max_priority=min(claim.max_priority, self._most),
                 leave_out=tried,
             )
             for job in jobs:
@@ -250,7 +263,7 @@ class Courier:
                 self._dry[Priority.RECORD] = True
                 self._dry[claim.max_priority] = True
         if self._dry[Priority.BULK]:
-            due = await self._queue.next_due(self.name)
+            due = await self._queue.next_due(self.name, max_priority=self._most)
         elif self._dry[Priority.RECORD]:
             due = await self._next_record()
         else:
@@ -282,12 +295,12 @@ class Courier:
             return None
         return claim
 
-    def _put_back_ready(self) -> None:
-        for job in self._ready.drain():
+    def _put_back_ready(self, above: Priority | None = None) -> None:
+        """Give back what was claimed ahead; with `above`, only what is less urgent than that."""
+        for job in self._ready.drain() if above is None else self._ready.drain_above(above):
             self._unsettled += 1
-            self._record_outcome(
-                PutBack(job.delivery.number, 0.0, self._monitor.reason, counts_attempt=False)
-            )
+            reason = self._monitor.reason if above is None else self._held_back
+            self._record_outcome(PutBack(job.delivery.number, 0.0, reason, counts_attempt=False))
 
     # --- lanes ---------------------------------------------------------------------------------------
 
@@ -338,6 +351,8 @@ class Courier:
             for job in lane.taken.values():
                 self._on_wire -= 1
                 self._record_outcome(PutBack(job.delivery.number, 0.0, "stopped while it was sent", False))
+            if not self._on_wire:
+                self._throughput.idle(self._clock())
             self._settling.set()
             self._wake.set()
 
@@ -373,11 +388,11 @@ class Courier:
             return None
         if self._breaker.state is Circuit.TRIAL and self._unsettled:
             return None
-        return self._ready.first(most)
+        return self._ready.first(min(most, self._most))
 
     def in_sight(self, most: Priority) -> Sequence[Job]:
         """The jobs a lane might take."""
-        return self._ready.upcoming(most) if self.offer(most) is not None else ()
+        return self._ready.upcoming(min(most, self._most)) if self.offer(most) is not None else ()
 
     def hand_over(self, most: Priority) -> Job:
         """Give away the job that is on offer; it is on the wire now."""
@@ -385,6 +400,7 @@ class Courier:
         if job is None:
             raise RuntimeError("a transport took a job that was not on offer")
         self._ready.remove(job)
+        self._throughput.busy(self._clock())
         self._on_wire += 1
         self._unsettled += 1
         if len(self._ready) <= self._policy.claim_objects // 2 or self._monitor.state is not LinkState.ONLINE:
@@ -394,7 +410,11 @@ class Courier:
     def on_outcome(self, job: Job, outcome: Receipt | DeliveryFailure, seconds: float) -> None:
         """A job came to an end: judge it, and hand the verdict to the journal."""
         self._on_wire -= 1
-        self._accepted += isinstance(outcome, Receipt)
+        if isinstance(outcome, Receipt):
+            self._accepted += 1
+            self._throughput.done(self._clock(), job.object.size)
+        if not self._on_wire:
+            self._throughput.idle(self._clock())
         self._record_outcome(self._health.outcome(job, outcome, seconds))
         self._wake.set()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.model import Priority
+
 
 @dataclass(frozen=True, slots=True)
 class DestinationStatus:
@@ -22,3 +24,6 @@ class DestinationStatus:
     goodput: float | None  # bytes per second and association
     last_success: float | None  # wall clock
     next_try: float | None  # wall clock; None when it does not wait for a time
+    most: Priority = Priority.BULK  # what is less urgent is held back here for now
+    held_back: str = ""  # why, in words; empty when nothing is
+    throughput: float | None = None  # bytes of objects per second, all associations together, while busy

@@ -14,7 +14,7 @@ from gateway.delivery.destination_status import DestinationStatus
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.delivery.transports import Transport
 from gateway.errors import LocalError
-from gateway.model import Peer
+from gateway.model import Peer, Priority
 from gateway.notices import Notices
 from gateway.reachability import Reachabilities
 
@@ -118,6 +118,10 @@ class DeliveryEngine:
         """Deliver to `destination` again."""
         self._courier(destination).resume()
         self._remember()
+
+    def hold_back(self, destination: str, most: Priority, why: str) -> None:
+        """Begin to send only what is as urgent as `most` or more to `destination`, until told otherwise."""
+        self._courier(destination).hold_back(most, why)
 
     def kick(self, destination: str) -> None:
         """Try `destination` now, whatever its circuit breaker says."""

@@ -88,6 +88,15 @@ class ReadyQueue(Generic[J]):
         self.bytes = self.records = 0
         return jobs
 
+    def drain_above(self, most: Priority) -> list[J]:
+        """Take out the jobs that are less urgent than `most`, best first."""
+        if all(entry[0] <= most for entry in self._heap):
+            return []
+        jobs = [job for job in self.upcoming() if job.delivery.priority > most]
+        for job in jobs:
+            self.remove(job)
+        return jobs
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
