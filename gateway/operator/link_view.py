@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from gateway.model import Peer
 from gateway.operator.control import NotFound
@@ -23,6 +22,7 @@ from gateway.operator.sections.trends import (
     WatchLease,
 )
 from gateway.reachability import Reachabilities
+from gateway.shaping.allowance import BudgetPlan
 from gateway.trends.budget import MONTHS, Period, earlier, forecast, period_of
 from gateway.trends.history import SECONDS, History, day_of
 from gateway.trends.recorder import Recorder
@@ -31,15 +31,6 @@ from gateway.trends.state import DeliveryView
 from gateway.trends.watch import Watch
 
 _LOSS_MINUTES = 60
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetPlan:
-    """The configured budget: bytes a month, the day it begins, and whose data counts."""
-
-    monthly: int | None
-    day: int
-    counted: tuple[str, ...]
 
 
 class LinkView:
@@ -162,7 +153,7 @@ class LinkView:
             ae_title=peer.ae_title,
             host=peer.host,
             port=peer.port,
-            tls=peer.tls is not None,
+            tls=peer.tls is not None or bool(peer.via),
             destination=peer.name in self._destinations,
             state=history.standing.state,
             reason=history.standing.reason,

@@ -132,7 +132,7 @@ class PeerView:
             ae_title=peer.ae_title,
             host=peer.host,
             port=peer.port,
-            tls=peer.tls is not None,
+            tls=peer.tls is not None or bool(peer.via),
             certificate=str(peer.tls.certificate) if peer.tls else "",
             authorities=str(peer.tls.ca) if peer.tls else "",
             calling_ae=peer.calling_ae or self._own_ae,

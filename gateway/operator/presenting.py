@@ -36,7 +36,7 @@ def destination(peer: Peer, known: DestinationStatus, summary: SpoolSummary) -> 
         ae_title=peer.ae_title,
         host=peer.host,
         port=peer.port,
-        tls=peer.tls is not None,
+        tls=peer.tls is not None or bool(peer.via),
         link=cast(facts.LinkState, known.link_state),
         link_reason=known.reason,
         link_since=known.since,

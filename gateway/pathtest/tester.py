@@ -83,7 +83,7 @@ class PathTester:
             ae_title=found.ae_title,
             host=found.host,
             port=found.port,
-            tls=found.tls is not None,
+            tls=found.tls is not None or bool(found.via),
             calling_ae=found.calling_ae or self._way.calling_ae,
             who=who,
             started_at=now,
