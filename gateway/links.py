@@ -16,7 +16,7 @@ from gateway.delivery.engine import DeliveryEngine
 from gateway.errands import Errands
 from gateway.model import AETitle, Peer
 from gateway.notices import Notices
-from gateway.operator.link_view import BudgetPlan, LinkView
+from gateway.operator.link_view import LinkView
 from gateway.operator.path_testing import OperatorPathTests
 from gateway.operator.section import Section
 from gateway.operator.sections.path_test import PathTestSection
@@ -26,6 +26,7 @@ from gateway.pathtest.inbox import Inbox
 from gateway.pathtest.tester import PathTester
 from gateway.pathtest.walk import Way
 from gateway.reachability import Leave, Reachabilities
+from gateway.shaping.allowance import BudgetPlan
 from gateway.spool import Spool
 from gateway.trends.probe import Probe
 from gateway.trends.recorder import Recorder

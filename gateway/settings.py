@@ -21,7 +21,6 @@ from gateway.delivery.policy import DeliveryPolicy
 from gateway.dicom.limits import MessageLimits, NegotiationLimits, UpperLayerLimits
 from gateway.listener import ListenerLimits, ListenerSettings
 from gateway.model import Peer, Route, TlsMaterial
-from gateway.operator.link_view import BudgetPlan
 from gateway.procedure_steps.policy import StepPolicy
 from gateway.relay.dialer import RelayPolicy
 from gateway.relay.patience import RelayTimeouts
@@ -29,6 +28,8 @@ from gateway.relay.session import SessionLimits
 from gateway.relay.warm import WarmPolicy
 from gateway.services.commitment import CommitmentLimits
 from gateway.services.mpps import ProcedureStepLimits
+from gateway.shaping.allowance import BudgetPlan
+from gateway.shaping.schedule import DAY_NAMES, Schedule, Window
 from gateway.spool import SpoolLimits
 from gateway.spool.scrub_values import ScrubPolicy
 from gateway.spool.values import DAY
@@ -168,7 +169,36 @@ def budget_plan(config: Config) -> BudgetPlan:
     """[data_budget]."""
     budget = config.data_budget
     counted = budget.counted if budget.counted is not None else tuple(destination_names(config))
-    return BudgetPlan(budget.monthly_bytes, budget.day, counted)
+    return BudgetPlan(
+        budget.monthly_bytes,
+        budget.day,
+        counted,
+        defer=budget.defer,
+        bulk_share=budget.bulk_share,
+        image_share=budget.image_share,
+    )
+
+
+def traffic_schedule(config: Config) -> Schedule:
+    """[traffic]."""
+    return Schedule(
+        config.traffic.rate_bytes,
+        tuple(
+            Window(
+                one.start,
+                one.end,
+                one.rate_bytes,
+                frozenset(map(DAY_NAMES.index, DAY_NAMES if one.days is None else one.days)),
+            )
+            for one in config.traffic.windows
+        ),
+    )
+
+
+def shaped_peers(config: Config) -> frozenset[str]:
+    """The peers behind the line that [traffic] is about."""
+    named = config.traffic.shaped
+    return frozenset(destination_names(config) if named is None else named)
 
 
 def listener_limits(config: Config) -> ListenerLimits:

@@ -143,6 +143,27 @@ def _budgeted(config: Config) -> Iterator[Finding]:
             yield Finding(here, "no peer has this name", ", ".join(known) or "add a [[peer]]")
 
 
+def _shaped(config: Config) -> Iterator[Finding]:
+    known = [peer.name for peer in config.peers]
+    for position, name in enumerate(config.traffic.shaped or ()):
+        if name not in known:
+            here: KeyPath = ("traffic", "shaped", position)
+            yield Finding(here, "no peer has this name", ", ".join(known) or "add a [[peer]]")
+    for number, window in enumerate(config.traffic.windows):
+        if window.days == ():
+            yield Finding(("traffic", "window", number, "days"), "it would never hold", "leave it out")
+
+
+def _shares(config: Config) -> Iterator[Finding]:
+    budget = config.data_budget
+    if budget.bulk_share > budget.image_share:
+        yield Finding(
+            ("data_budget", "bulk_share"),
+            "images would wait before bulk objects",
+            "at most its `image_share`",
+        )
+
+
 def _called_titles(config: Config) -> Iterator[Finding]:
     """Routes may share a called title when their calling titles tell them apart; the first match wins."""
     taken: dict[AETitle, list[frozenset[AETitle] | None]] = {}
@@ -280,6 +301,8 @@ _CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
     _metrics_address,
     _destinations,
     _budgeted,
+    _shaped,
+    _shares,
     _called_titles,
     _loops,
     _nothing_to_do,

@@ -224,6 +224,39 @@ class Duration(_Quantity[float]):
         return quoted(time_words(value))
 
 
+class RateKind(ByteSize):
+    """Bytes per second. 0 is a rate, too; between it and 1000 nothing would ever get through."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 10**9)
+        self.allowed = 'bytes per second, as in "100 kB", from 1000 to 10⁹; 0: only what never waits'
+
+    def parse(self, raw: object) -> int:
+        rate = super().parse(raw)
+        if 0 < rate < 1000:
+            raise ValueError("out of range")
+        return rate
+
+
+class TimeOfDay(Kind[int]):
+    """A time of day in minutes since midnight: "07:30"."""
+
+    allowed = 'a time of day from "00:00" to "23:59"; "24:00" is midnight, too'
+
+    def parse(self, raw: object) -> int:
+        text = as_text(raw)
+        if not re.fullmatch("[0-9]{1,2}:[0-9]{2}", text):
+            raise ValueError("not a time of day")
+        hours, minutes = (int(part) for part in text.split(":"))
+        total = 60 * hours + minutes
+        if minutes > 59 or total > 24 * 60:
+            raise ValueError("not a time of day")
+        return total % (24 * 60)
+
+    def written(self, value: int) -> str:
+        return quoted(f"{value // 60:02}:{value % 60:02}")
+
+
 def size_words(value: int) -> str:
     """Return `value` bytes with the largest unit that loses nothing; a bare number when none fits."""
     for unit, name in ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):

@@ -37,6 +37,7 @@ from gateway.config.problems import Problem
 from gateway.config.relaying import Commitment, ProcedureSteps, Relay
 from gateway.config.scrubbing import Scrub
 from gateway.config.section import Section
+from gateway.config.shaping import Traffic
 from gateway.config.sop_class_key import SopClass
 from gateway.model import AETitle, Priority
 
@@ -211,6 +212,7 @@ class Config(Section):
     log: Log = field(default_factory=Log)
     metrics: Metrics = field(default_factory=Metrics)
     audit: Audit = field(default_factory=Audit)
+    traffic: Traffic = field(default_factory=Traffic)
     data_budget: DataBudget = field(default_factory=DataBudget)
     operator: Operator = field(default_factory=Operator)
     admin: Admin = field(default_factory=Admin)

@@ -9,6 +9,7 @@ _SPELT = {
     "peers": "peer",
     "routes": "route",
     "sites": "site",
+    "windows": "window",
     "claim_bytes": "claim_bytes",  # beside claim_objects
 }
 

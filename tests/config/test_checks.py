@@ -49,6 +49,17 @@ def test_a_sound_configuration_has_no_findings() -> None:
         ({"listener": [listener(), listener(port=1)]}, ("listener", 1, "name"), "has this name"),
         ({"peer": [peer(), peer(port=1)]}, ("peer", 1, "name"), "has this name"),
         ({"data_budget": {"counted": ["aria"]}}, ("data_budget", "counted", 0), "no peer has this name"),
+        ({"traffic": {"shaped": ["aria"]}}, ("traffic", "shaped", 0), "no peer has this name"),
+        (
+            {"traffic": {"window": [{"start": "07:30", "end": "18:00", "days": []}]}},
+            ("traffic", "window", 0, "days"),
+            "never hold",
+        ),
+        (
+            {"data_budget": {"bulk_share": 0.9, "image_share": 0.5}},
+            ("data_budget", "bulk_share"),
+            "images would wait before",
+        ),
         ({"route": [route(mode="relay", mpps="queue")]}, ("route", 0, "mpps"), "nothing is queued"),
         (
             {"commitment": {"report_backoff": {"base": 20, "ceiling": 10}}},

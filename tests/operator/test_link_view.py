@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from gateway.operator.control import NotFound
-from gateway.operator.link_view import BudgetPlan, LinkView
+from gateway.operator.link_view import LinkView
 from gateway.traffic import Traffic
+from gateway.shaping.allowance import BudgetPlan
 from gateway.trends.history import day_of
 from gateway.trends.watch import Watch
 from tests.trends.test_meter import Open
