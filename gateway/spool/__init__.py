@@ -23,6 +23,7 @@ from gateway.spool.commitment_values import (
     Reference,
     ToAsk,
 )
+from gateway.spool.link_values import Arrived, Stage, StageReport, Transfer
 from gateway.spool.listing_values import (
     Acted,
     HeldGroup,
@@ -63,6 +64,7 @@ __all__ = [
     "Acted",
     "AddedCommitment",
     "Answer",
+    "Arrived",
     "AskAnswered",
     "CommitmentCounts",
     "CommitmentReport",
@@ -94,6 +96,8 @@ __all__ = [
     "Spool",
     "SpoolLimits",
     "SpoolSummary",
+    "Stage",
+    "StageReport",
     "Step",
     "StepCounts",
     "StepRow",
@@ -102,6 +106,7 @@ __all__ = [
     "SummaryCell",
     "ToAsk",
     "Total",
+    "Transfer",
     "Unsettled",
     "Wanted",
 ]

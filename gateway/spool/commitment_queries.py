@@ -24,6 +24,7 @@ from gateway.spool.schema import (
     ITEM_FAILED,
     ITEM_READY,
     WAIT_ASKED,
+    WAIT_AT_HUB,
     WAIT_NONE,
     WAIT_PUT_OFF,
 )
@@ -165,7 +166,7 @@ def unconfirmed_since(db: sqlite3.Connection, destination: str) -> float | None:
     """
     moments = [
         row[0]
-        for waiting in (WAIT_NONE, WAIT_PUT_OFF, WAIT_ASKED)
+        for waiting in (WAIT_NONE, WAIT_PUT_OFF, WAIT_ASKED, WAIT_AT_HUB)
         for priority in Priority
         if (
             row := db.execute(

@@ -9,10 +9,11 @@ from gateway.errors import LocalError
 from gateway.model import Delivery, DeliveryState, Priority
 from gateway.spool import damage, states
 from gateway.spool.rows import DELIVERY, DELIVERY_WIDTH, OBJECT, Row, delivery_from, object_from
-from gateway.spool.schema import PLACE_DAMAGED, PLACE_FILE, PLACE_INLINE, QUEUED, SENDING
+from gateway.spool.schema import PLACE_DAMAGED, PLACE_FILE, PLACE_INLINE, QUEUED, SENDING, WAIT_AT_HUB
 from gateway.spool.states import Event
 from gateway.spool.transaction import Transaction
 from gateway.spool.values import (
+    CAUSE_AT_HUB,
     CAUSE_CHECKING,
     CAUSE_DAMAGED,
     CAUSE_OPERATOR,
@@ -139,16 +140,13 @@ def _settle_one(tx: Transaction, delivery: Delivery, outcome: Settlement) -> Non
         case Accepted(receipt=receipt):
             tx.move(delivery, Event.ACCEPT, attempts=delivery.attempts + 1)
             tx.write(
-                "INSERT INTO receipts (delivery, seq, status, comment, transfer_syntax_uid, digest, at) "
-                "SELECT ?, 1 + coalesce(max(seq), 0), ?, ?, ?, ?, ? FROM receipts WHERE delivery = ?",
+                "UPDATE deliveries SET waiting = ?, cause = ? WHERE number = ? AND ?",
+                WAIT_AT_HUB,
+                CAUSE_AT_HUB,
                 number,
-                receipt.status,
-                receipt.comment,
-                receipt.transfer_syntax_uid,
-                receipt.digest,
-                receipt.at,
-                number,
+                receipt.hub,
             )
+            tx.keep_receipt(number, receipt)
         case PutBack(not_before=not_before, reason=reason, counts_attempt=counts, answer=answer):
             tx.move(
                 delivery,

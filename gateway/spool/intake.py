@@ -16,6 +16,7 @@ from gateway.errors import GatewayError, LocalError, NoRoom, SpoolFailure
 from gateway.model import Instance, Origin, Priority
 from gateway.notices import Alarm
 from gateway.spool.journal import Journal, Request
+from gateway.spool.link_values import Transfer
 from gateway.spool.object_file import CHUNK, ObjectFile, Shop, Written
 from gateway.spool.puts import Arrival, put
 from gateway.spool.quota import Ledger, Promise
@@ -39,7 +40,12 @@ class Intake:
     refused: Callable[[Priority], None]  # there was no room for one of this priority
 
     def receive(
-        self, instance: Instance, origin: Origin, priority: Priority, destinations: Sequence[str]
+        self,
+        instance: Instance,
+        origin: Origin,
+        priority: Priority,
+        destinations: Sequence[str],
+        transfer: Transfer | None = None,
     ) -> Incoming:
         """See Spool.receive."""
         if not destinations:
@@ -49,7 +55,7 @@ class Intake:
         except NoRoom:
             self.refused(priority)
             raise
-        return Incoming(self, instance, origin, tuple(dict.fromkeys(destinations)), promise)
+        return Incoming(self, instance, origin, tuple(dict.fromkeys(destinations)), promise, transfer)
 
 
 class Incoming:
@@ -67,6 +73,7 @@ class Incoming:
         "_origin",
         "_over",
         "_promise",
+        "_transfer",
         "_waiting",
         "size",
     )
@@ -78,8 +85,10 @@ class Incoming:
         origin: Origin,
         destinations: tuple[str, ...],
         promise: Promise,
+        transfer: Transfer | None = None,
     ) -> None:
         self._intake = intake
+        self._transfer = transfer
         self._instance = instance
         self._origin = origin
         self._destinations = destinations
@@ -198,6 +207,7 @@ class Incoming:
             data=self._buffer if file is None else None,
             file=file,
             data_offset=self._header_size,
+            transfer=self._transfer,
         )
         pages = _PUT_PAGES + (self.size // 4096 if file is None else 0)
         work = partial(put, arrival=arrival)

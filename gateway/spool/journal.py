@@ -19,10 +19,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from gateway.errors import GatewayError, LocalError, NoRoom, SpoolFailure
 from gateway.notices import Alarm
+from gateway.spool import arrivals, commitments
 from gateway.spool.advice import FULL, in_words, is_full
 from gateway.spool.age_clock import AgeClock
 from gateway.spool.ballast import Ballast
-from gateway.spool.commitments import follow
 from gateway.spool.files import Disk, Files
 from gateway.spool.recovery import JOURNAL, make_names_durable, open_journal
 from gateway.spool.salvage import tail
@@ -88,6 +88,7 @@ class Batch:
     settled: set[str] = field(default_factory=set)
     commitment: bool = False
     steps: set[str] = field(default_factory=set)
+    reports: set[str] = field(default_factory=set)
     disk: Disk | None = None
     kept: int = 0
     failed: SpoolFailure | None = None
@@ -216,7 +217,8 @@ class Journal:
             db.execute("BEGIN IMMEDIATE")
             for request in requests:
                 self._do(tx, request, batch)
-            follow(tx)
+            commitments.follow(tx)
+            arrivals.follow(tx)
             db.execute("COMMIT")
         except sqlite3.Error as error:
             self._fail(requests, error)
@@ -227,6 +229,7 @@ class Journal:
         self._failures = 0
         batch.work, batch.alarms, batch.compare = tx.work, tx.alarms, tx.compare
         batch.settled, batch.commitment, batch.steps = tx.settled, tx.commitment, tx.steps
+        batch.reports = tx.reports
         if monotonic() - self._refreshed > REFRESH_SECONDS:
             self._look_at_disk(batch)
         self._around.deliver(batch)

@@ -29,6 +29,7 @@ class LoopSide:
         self._work_callbacks: list[Callable[[str], None]] = []
         self._settled_callbacks: list[Callable[[str], None]] = []
         self._step_callbacks: list[Callable[[str], None]] = []
+        self._report_callbacks: list[Callable[[str], None]] = []
         self._commitment_callbacks: list[Callable[[], None]] = []
         self._refusing: set[Priority] = set()
         self._ended = asyncio.Event()
@@ -74,6 +75,11 @@ class LoopSide:
         self._step_callbacks.append(callback)
         return lambda: self._step_callbacks.remove(callback)
 
+    def on_reports(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        """See Spool.on_reports."""
+        self._report_callbacks.append(callback)
+        return lambda: self._report_callbacks.remove(callback)
+
     def on_commitment(self, callback: Callable[[], None]) -> Callable[[], None]:
         """See Spool.on_commitment."""
         self._commitment_callbacks.append(callback)
@@ -118,6 +124,7 @@ class LoopSide:
             (batch.work, self._work_callbacks),
             (batch.settled, self._settled_callbacks),
             (batch.steps, self._step_callbacks),
+            (batch.reports, self._report_callbacks),
         ):
             for destination in destinations:
                 for callback in tuple(callbacks):

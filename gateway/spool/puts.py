@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.model import Delivery, DeliveryState, Instance, Origin, Priority
-from gateway.spool import states
+from gateway.spool import arrivals, states
+from gateway.spool.link_values import Transfer
 from gateway.spool.rows import Row
 from gateway.spool.schema import PLACE_DAMAGED, PLACE_FILE, PLACE_INLINE, QUEUED
 from gateway.spool.states import Event
@@ -33,6 +34,7 @@ class Arrival:
     data: bytes | bytearray | None = None
     file: int | None = None
     data_offset: int = 0
+    transfer: Transfer | None = None  # over which link it came, if it did
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,13 @@ def _known(tx: Transaction, row: Row) -> _Known:
 
 def put(tx: Transaction, arrival: Arrival) -> Stored:
     """Keep `arrival`, or find that it is here already."""
+    stored = _put(tx, arrival)
+    if arrival.transfer is not None:
+        arrivals.note(tx, arrival.transfer, stored.number)
+    return stored
+
+
+def _put(tx: Transaction, arrival: Arrival) -> Stored:
     known = tx.rows(
         "SELECT number, sop_class_uid, transfer_syntax_uid, digest, size, place, same_as FROM objects "
         "WHERE sop_instance_uid = ? ORDER BY number",
@@ -131,6 +140,7 @@ def _put_twin(tx: Transaction, arrival: Arrival, twin: _Known) -> Stored:
         # The bytes have come back. What was lost for want of them goes with the new object.
         wanting += [one.destination for one in lost if one.destination not in wanting]
         stored = _insert(tx, arrival, "new", tuple(wanting))
+        arrivals.follow_object(tx, twin.number, stored.number)
         tx.move_all(lost, Event.DISCARD, f"received again as object {stored.number}")
         if twin.place == PLACE_DAMAGED:
             tx.delete_bytes_if_finished(twin.number)
@@ -283,6 +293,7 @@ def _add_delivery(tx: Transaction, parcel: _Parcel, destination: str, *, cause: 
 def _merge(tx: Transaction, number: int, twin: int, undecided: list[Delivery]) -> None:
     """Object `number` proved to have the content of object `twin`: only `twin` is delivered."""
     served = {one.destination for one in tx.deliveries_of(twin) if one.state is not DeliveryState.DISCARDED}
+    arrivals.follow_object(tx, number, twin)
     tx.move_all(undecided, Event.DISCARD, f"same content as object {twin}")
     size, priority = tx.rows("SELECT size, priority FROM objects WHERE number = ?", twin)[0]
     calling_ae = tx.rows("SELECT calling_ae FROM objects WHERE number = ?", number)[0][0]

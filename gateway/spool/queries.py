@@ -30,6 +30,7 @@ from gateway.spool.schema import (
     SUBJECT_DELIVERY,
     SUBJECT_OBJECT,
     WAIT_ASKED,
+    WAIT_AT_HUB,
     WAIT_DUE,
     WAIT_NONE,
     WAIT_PUT_OFF,
@@ -39,7 +40,7 @@ from gateway.spool.values import TO_COMPARE, DeliveryRow, DeliveryStory, History
 
 MAX_PAGE = 1001
 """Rows of a listing: a page of a thousand, and one more that says whether there is another."""
-WAITS = {QUEUED: (WAIT_NONE, WAIT_DUE), ACCEPTED: (WAIT_NONE, WAIT_PUT_OFF, WAIT_ASKED)}
+WAITS = {QUEUED: (WAIT_NONE, WAIT_DUE), ACCEPTED: (WAIT_NONE, WAIT_PUT_OFF, WAIT_ASKED, WAIT_AT_HUB)}
 """What `waiting` can be in these states; it is WAIT_NONE in all others."""
 
 _COMMITMENT = {WAIT_ASKED: "asked", WAIT_PUT_OFF: "put-off"}

@@ -17,6 +17,7 @@ from gateway.spool.advice import in_words
 from gateway.spool.age_clock import AgeClock, last_reading
 from gateway.spool.damage import hold_if_lost, mark_missing
 from gateway.spool.files import Files
+from gateway.spool.identity import identity
 from gateway.spool.rows import DELIVERY, delivery_from
 from gateway.spool.salvage import tail
 from gateway.spool.salvage.adopt import CUT, read_file
@@ -54,6 +55,7 @@ class Recovered:
     comparisons: tuple[int, ...]
     kept: int  # bytes
     age_clock: AgeClock
+    identity: bytes  # identity.py
 
 
 @dataclass(slots=True)
@@ -150,6 +152,7 @@ def recover(
         )[0]
         comparisons = tuple(row[0] for row in tx.rows("SELECT object FROM comparisons ORDER BY object"))
         home.settle_in(db, here)
+        name = identity(db)
         make_wal_ready(files, directory, db, limits)
         make_names_durable(files, directory, db)
         tail.mark_running(db, directory / JOURNAL)
@@ -173,7 +176,8 @@ def recover(
         checks=len(comparisons),
         seconds=monotonic() - started,
     )
-    return Recovered(db, report, (*arrived, *taken.alarms(), *_alarms(found)), comparisons, kept, age_clock)
+    alarms = (*arrived, *taken.alarms(), *_alarms(found))
+    return Recovered(db, report, alarms, comparisons, kept, age_clock, name)
 
 
 @contextmanager
@@ -241,7 +245,10 @@ def _write_back(db: sqlite3.Connection, *, closed: bool) -> None:
         tail.mark_closed(db)  # an empty WAL is in order from here on
     busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if busy:
-        raise SpoolFailure("the journal could not be written back: another program has it open")
+        raise SpoolFailure(
+            "the journal could not be written back: another program has it open, or it cannot be locked; "
+            "end that program or check the disk, and start again"
+        )
 
 
 def _reconcile(tx: Transaction, store: Store, taken: tail.TakenUp | None = None) -> _Reconciled:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gateway.model import DeliveryState
 from gateway.spool.rows import DELIVERY, delivery_from
-from gateway.spool.schema import ACCEPTED, CONFIRMED, PLACE_DELETED, SUBJECT_OBJECT
+from gateway.spool.schema import ACCEPTED, CONFIRMED, PLACE_DELETED, SUBJECT_OBJECT, WAIT_AT_HUB
 from gateway.spool.states import Event
 from gateway.spool.transaction import Transaction
 
@@ -50,10 +50,10 @@ def release_slice(
     """Release deliveries that ended before `before`, and delete the bytes that nothing needs any more.
 
     What is accepted at a destination of `keep` stays until it is confirmed, or until a person gives it up: it
-    is to be verified there, and may have to be sent again.
+    is to be verified there, and may have to be sent again. So does what only a hub has so far.
     """
     rows = tx.rows(
-        f"SELECT {DELIVERY}, d.since FROM deliveries d INDEXED BY deliveries_done "  # noqa: S608
+        f"SELECT {DELIVERY}, d.waiting, d.since FROM deliveries d INDEXED BY deliveries_done "  # noqa: S608
         f"WHERE d.state IN ({ACCEPTED}, {CONFIRMED}) AND d.since < ? AND (d.since, d.number) > (?, ?) "
         "ORDER BY d.since, d.number LIMIT ?",
         before,
@@ -62,9 +62,12 @@ def release_slice(
     )
     released = objects = size = 0
     for row in rows:
-        delivery = delivery_from(row[:-1], tx.destinations.names)
-        after = (row[-1], delivery.number)
-        if delivery.state is DeliveryState.ACCEPTED and delivery.destination in keep:
+        *columns, waiting, since = row
+        delivery = delivery_from(tuple(columns), tx.destinations.names)
+        after = (since, delivery.number)
+        if delivery.state is DeliveryState.ACCEPTED and (
+            delivery.destination in keep or waiting == WAIT_AT_HUB
+        ):
             continue
         released += 1
         tx.move(delivery, Event.EXPIRE)
@@ -101,6 +104,7 @@ def forget_slice(tx: Transaction, before: float) -> Slice:
         for table, column in (
             ("events", "object"),
             ("comparisons", "object"),
+            ("arrivals", "object"),
             ("deliveries", "object"),
             ("objects", "number"),
         ):

@@ -20,7 +20,7 @@ OBJECT = (
     "o.calling_ae, o.called_ae, o.association, o.priority, o.digest, o.size, o.received_at, o.place"
 )
 OBJECT_WIDTH = 14
-RECEIPT = "r.delivery, r.status, r.comment, r.transfer_syntax_uid, r.digest, r.at"
+RECEIPT = "r.delivery, r.status, r.comment, r.transfer_syntax_uid, r.digest, r.at, r.hub"
 
 
 def delivery_from(row: Row, names: Mapping[int, str]) -> Delivery:
@@ -71,5 +71,5 @@ def object_from(row: Row) -> StoredObject:
 
 def receipt_from(row: Row, destination: str) -> tuple[int, Receipt]:
     """Build (delivery number, Receipt) from the columns RECEIPT."""
-    delivery, status, comment, transfer_syntax_uid, digest, at = row
-    return delivery, Receipt(destination, status, comment, transfer_syntax_uid, digest, at)
+    delivery, status, comment, transfer_syntax_uid, digest, at, hub = row
+    return delivery, Receipt(destination, status, comment, transfer_syntax_uid, digest, at, bool(hub))

@@ -35,6 +35,7 @@ WAIT_NONE = 0
 WAIT_DUE = 1  # queued: not before not_before
 WAIT_PUT_OFF = 2  # accepted: its commitment was asked for, and may be again from not_before on
 WAIT_ASKED = 3  # accepted: its commitment has been asked for, the answer is awaited
+WAIT_AT_HUB = 4  # accepted: a hub has it durably, what its destination says is awaited
 
 # commitment_items.state
 ITEM_WAITING = 0  # not accepted at the destination yet
@@ -265,7 +266,27 @@ DROP INDEX steps_finished;
 CREATE INDEX steps_finished ON steps (since) WHERE since IS NOT NULL;
 """  # noqa: S608 - constant numbers
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
+_VERSION_6 = """
+ALTER TABLE receipts ADD COLUMN hub INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE sites (
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL, spool BLOB NOT NULL, reported INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (name, spool)
+) STRICT;
+
+CREATE TABLE arrivals (
+  number INTEGER PRIMARY KEY,
+  site INTEGER NOT NULL, delivery INTEGER NOT NULL, digest BLOB NOT NULL, object INTEGER NOT NULL,
+  seq INTEGER,
+  stage INTEGER NOT NULL DEFAULT 0, status INTEGER NOT NULL DEFAULT 0, words TEXT NOT NULL DEFAULT '',
+  at REAL NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX arrivals_by_delivery ON arrivals (site, delivery, digest);
+CREATE INDEX arrivals_by_object ON arrivals (object);
+CREATE UNIQUE INDEX arrivals_to_report ON arrivals (site, seq) WHERE seq IS NOT NULL;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6)
 """What leads from version n to n + 1, in order. Never change one that was released: add another."""
 
 

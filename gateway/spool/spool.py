@@ -22,6 +22,8 @@ from gateway.spool.export import export
 from gateway.spool.files import Files
 from gateway.spool.intake import Incoming, Intake
 from gateway.spool.journal import Batch, Journal, Request
+from gateway.spool.link_methods import LinkMethods
+from gateway.spool.link_values import Transfer
 from gateway.spool.locking import take_lock
 from gateway.spool.loop_side import LoopSide
 from gateway.spool.object_file import Pending, Shop
@@ -50,7 +52,7 @@ _HELD_SLICE = 200
 _HASH_THREADS = 2  # hashing needs a core each, and small boards have few
 
 
-class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods, ScrubMethods):
+class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods, ScrubMethods, LinkMethods):
     """Objects, and their deliveries, that survive everything but the loss of the disk.
 
     All methods belong to the event loop thread, `open_data` excepted. None of them waits for the disk on
@@ -105,6 +107,7 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods, ScrubM
     ) -> None:
         """Not to be called: use `open`."""
         self.recovery: RecoveryReport = recovered.report
+        self.identity = recovered.identity
         self._limits = limits
         self._files = files
         self._store = store
@@ -168,11 +171,20 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods, ScrubM
     # what arrives
 
     def receive(
-        self, instance: Instance, origin: Origin, priority: Priority, destinations: Sequence[str]
+        self,
+        instance: Instance,
+        origin: Origin,
+        priority: Priority,
+        destinations: Sequence[str],
+        *,
+        transfer: Transfer | None = None,
     ) -> Incoming:
-        """Begin to take an object for `destinations` (at least one). Raises NoRoom at once."""
+        """Begin to take an object for `destinations` (at least one). Raises NoRoom at once.
+
+        `transfer`: it comes over a link, from a site that is to be told what becomes of it.
+        """
         self._bind()
-        return self._intake.receive(instance, origin, priority, destinations)
+        return self._intake.receive(instance, origin, priority, destinations, transfer)
 
     # what leaves
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.model import DeliveryState
 from gateway.spool import states
-from gateway.spool.schema import DISCARDED, WAIT_ASKED, WAIT_PUT_OFF
+from gateway.spool.schema import DISCARDED, WAIT_ASKED, WAIT_AT_HUB, WAIT_PUT_OFF
 from gateway.spool.states import UNDELIVERED
 from gateway.spool.transaction import Transaction
 from gateway.spool.values import TO_COMPARE
@@ -45,8 +45,8 @@ class Standing:
 
     @property
     def undelivered(self) -> bool:
-        """Whether something is on its way still: nobody can say yet whether it is committed."""
-        return any(one.state in UNDELIVERED for one in self.deliveries)
+        """Whether something is on its way still, at a hub too: nobody can say yet whether it is committed."""
+        return any(one.state in UNDELIVERED or one.waiting == WAIT_AT_HUB for one in self.deliveries)
 
     @property
     def confirmed(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gateway.errors import LocalError
-from gateway.model import Delivery, DeliveryState
+from gateway.model import Delivery, DeliveryState, Receipt
 from gateway.notices import Alarm
 from gateway.spool import states
 from gateway.spool.rows import DELIVERY, Row, delivery_from
@@ -98,6 +98,8 @@ class Transaction:
     compare: list[int] = field(default_factory=list)  # objects that wait for a comparison
     left: list[tuple[int, str]] = field(default_factory=list)  # (object, destination): delivered or given up
     settled: set[str] = field(default_factory=set)  # destinations of which something left `sending`, or more
+    moved: set[int] = field(default_factory=set)  # objects of which a delivery came to another state
+    reports: set[str] = field(default_factory=set)  # sites that are to be told something
     commitment: bool = False  # something of storage commitment is to be looked at
     steps: set[str] = field(default_factory=set)  # destinations with a step to be looked at
 
@@ -160,6 +162,7 @@ class Transaction:
                 delivery.number,
             ),
         )
+        self.moved.add(delivery.object_number)
         if queued:
             self.work.add(delivery.destination)
         if after in _LEFT:
@@ -200,6 +203,21 @@ class Transaction:
             "DELETE FROM events WHERE object = ? AND seq <= ?",
             object_number,
             seq - self.limits.history_events,
+        )
+
+    def keep_receipt(self, delivery: int, receipt: Receipt) -> None:
+        """Add an answer to those of a delivery."""
+        self.write(
+            "INSERT INTO receipts (delivery, seq, status, comment, transfer_syntax_uid, digest, at, hub) "
+            "SELECT ?, 1 + coalesce(max(seq), 0), ?, ?, ?, ?, ?, ? FROM receipts WHERE delivery = ?",
+            delivery,
+            receipt.status,
+            receipt.comment,
+            receipt.transfer_syntax_uid,
+            receipt.digest,
+            receipt.at,
+            int(receipt.hub),
+            delivery,
         )
 
     def delete_bytes_if_finished(self, object_number: int) -> int | None:

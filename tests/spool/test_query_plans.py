@@ -5,12 +5,15 @@ A life of a spool is lived with an ear at its connections; then SQLite is asked 
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.model import DeliveryState, Priority
 from gateway.spool import (
+    Accepted,
     Confirmed,
     Hold,
     Page,
@@ -18,12 +21,24 @@ from gateway.spool import (
     Search,
     Spool,
     SpoolLimits,
+    Stage,
+    StageReport,
     StepState,
+    Transfer,
     Wanted,
 )
 from gateway.spool.files import Files
 from tests.support.committing import NOT_HERE, Clock, a_request, a_step, accept, answer, ask, put, to_ask
-from tests.support.spooling import BEAMS_RECORD, SMALL, OpenSpool, content, store
+from tests.support.spooling import (
+    BEAMS_RECORD,
+    SMALL,
+    OpenSpool,
+    a_receipt,
+    an_instance,
+    an_origin,
+    content,
+    store,
+)
 
 BOUNDED = {
     "commitments USING INDEX commitments_unfinished": "max_open_commitments",
@@ -118,8 +133,30 @@ async def live(spool: Spool, clock: Clock) -> None:
     await spool.next_due("oncology")
     await spool.records_between(0.0, 1e12, 10)
     await spool.record_rows([1, 2, 3, 4])
+    await over_links(spool)
     await spool.retry_held()
     await spool.expire(clock.now + 1e10)
+
+
+async def over_links(spool: Spool) -> None:
+    """Both ends of a link: bring an object twice, deliver it, report and hear of it."""
+    transfer = Transfer("clinic-07", bytes(16), 1, hashlib.sha256(b"50").digest())
+    for _ in range(2):
+        incoming = spool.receive(
+            an_instance(50), an_origin(), Priority.RECORD, ["hub-side"], transfer=transfer
+        )
+        incoming.write(b"50")
+        await incoming.commit()
+    await spool.arrived_before(transfer)
+    (job,) = await spool.claim("hub-side", 1)
+    receipt = replace(a_receipt(job), hub=True)
+    await spool.settle([Accepted(job.delivery.number, receipt)])
+    for seq, stage in enumerate((Stage.HELD, Stage.STORED, Stage.CONFIRMED), 1):
+        report = StageReport(seq, bytes(16), job.delivery.number, transfer.digest, stage, 0, "", 1.0)
+        assert await spool.take_report(bytes(16), report)
+    await spool.reports_taken(bytes(16))
+    (report,) = await spool.reports_waiting("clinic-07", bytes(16), 0, 10)
+    await spool.reports_acknowledged("clinic-07", bytes(16), report.seq)
 
 
 async def look_through(spool: Spool) -> None:

@@ -87,6 +87,11 @@ class PuttingRight:
         # What is told of an object that is gone would be told of the next one that gets its number.
         tx.write("DELETE FROM events WHERE object NOT IN (SELECT number FROM objects)")
         tx.write("DELETE FROM receipts WHERE delivery NOT IN (SELECT number FROM deliveries)")
+        # Without its object an arrival says nothing; its site brings it again, and finds the object here.
+        tx.write(
+            "DELETE FROM arrivals WHERE object NOT IN (SELECT number FROM objects) "
+            "OR site NOT IN (SELECT id FROM sites)"
+        )
 
     def files(self, set_aside: Callable[[Path], None], tell: Tell) -> None:
         """Find the objects of files that no row names. `set_aside` takes those that are none."""

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from gateway.model import Priority, valid_uid
+from gateway.spool.identity import SIZE
+from gateway.spool.link_values import Stage
 from gateway.spool.salvage.records import Value
-from gateway.spool.schema import MIGRATIONS, PLACE_DAMAGED
+from gateway.spool.schema import MIGRATIONS, PLACE_DAMAGED, WAIT_AT_HUB
 from gateway.spool.states import CODE
 from gateway.spool.step_states import STEP_CODE
 
@@ -117,7 +119,7 @@ def _is_delivery(row: Mapping[str, Value]) -> bool:
         and destination > 0
         and isinstance(size, int)
         and size >= 0
-        and row["waiting"] in range(4)
+        and row["waiting"] in range(WAIT_AT_HUB + 1)
         and _is_priority(row)
         and _is_time(row["updated_at"])
     )
@@ -134,6 +136,17 @@ def _is_step(row: Mapping[str, Value]) -> bool:
     return known and isinstance(uid, str) and valid_uid(uid)
 
 
+def _is_site(row: Mapping[str, Value]) -> bool:
+    name, spool = row["name"], row["spool"]
+    return isinstance(name, str) and len(name) > 0 and isinstance(spool, bytes) and len(spool) == SIZE
+
+
+def _is_arrival(row: Mapping[str, Value]) -> bool:
+    digest, stage = row["digest"], row["stage"]
+    known = stage == 0 or stage in [int(one) for one in Stage]
+    return isinstance(digest, bytes) and len(digest) == DIGEST and known and _is_time(row["at"])
+
+
 def _is_priority(row: Mapping[str, Value]) -> bool:
     return row["priority"] in [int(priority) for priority in Priority]
 
@@ -147,6 +160,8 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Value]], bool]] = {
     "deliveries": _is_delivery,
     "destinations": _is_destination,
     "steps": _is_step,
+    "sites": _is_site,
+    "arrivals": _is_arrival,
 }
 
 NOT_KEPT = frozenset({"counters", "sqlite_sequence", "sqlite_stat1"})

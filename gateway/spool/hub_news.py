@@ -1,0 +1,103 @@
+"""What a hub reports of deliveries that it had accepted. Each a function of one transaction, at the site."""
+
+from __future__ import annotations
+
+from gateway.model import Delivery, DeliveryState, Receipt
+from gateway.spool.link_values import Stage, StageReport
+from gateway.spool.schema import WAIT_AT_HUB, WAIT_NONE
+from gateway.spool.states import Event
+from gateway.spool.transaction import MAX_REASON, Transaction
+from gateway.spool.values import CAUSE_DISCARDED_AT_HUB, CAUSE_HELD_AT_HUB
+
+_SEEN = "hub-reports"
+
+
+def take(tx: Transaction, hub: bytes, report: StageReport) -> bool:
+    """Apply a report; False when it is not about anything that is here. Taken twice it does nothing more."""
+    _remember(tx, hub, report.seq)
+    row = tx.one(
+        "SELECT o.digest, o.transfer_syntax_uid, d.waiting, d.cause FROM deliveries d "
+        "JOIN objects o ON o.number = d.object WHERE d.number = ?",
+        report.delivery,
+    )
+    if row is None or row[0] != report.digest:
+        return False
+    digest, syntax, waiting, cause = row
+    delivery = tx.delivery(report.delivery)
+    receipt = Receipt(delivery.destination, report.status, report.words, syntax, digest, report.at)
+    match report.stage:
+        case Stage.STORED | Stage.CONFIRMED if delivery.state is DeliveryState.ACCEPTED:
+            if waiting == WAIT_AT_HUB:
+                _stored(tx, delivery, receipt)
+            if report.stage is Stage.CONFIRMED:
+                tx.move(tx.delivery(delivery.number), Event.CONFIRM)
+                tx.tell(delivery.object_number, "confirmed", "reported by the hub", delivery.number)
+        case Stage.HELD:
+            _left_there(tx, delivery, report.words, CAUSE_HELD_AT_HUB, cause)
+        case Stage.DISCARDED:
+            _left_there(tx, delivery, report.words, CAUSE_DISCARDED_AT_HUB, cause)
+        case _:
+            pass  # it is being sent again, or was confirmed before: what comes of that is told anew
+    return True
+
+
+def _stored(tx: Transaction, delivery: Delivery, receipt: Receipt) -> None:
+    """The destination has it: from now on like a delivery that went there directly."""
+    tx.write(
+        "UPDATE deliveries SET waiting = ?, cause = '', reason = '', updated_at = ?, since = ? "
+        "WHERE number = ?",
+        WAIT_NONE,
+        tx.now,
+        tx.age,
+        delivery.number,
+    )
+    tx.keep_receipt(delivery.number, receipt)
+    tx.tell(delivery.object_number, "stored-beyond-hub", "the destination has taken it", delivery.number)
+    tx.left.append((delivery.object_number, delivery.destination))
+    tx.commitment = True
+
+
+def _left_there(tx: Transaction, delivery: Delivery, words: str, cause: str, before: str) -> None:
+    """It stays at the hub until a person has decided there; the bytes here stay as long."""
+    words = words[:MAX_REASON]
+    if delivery.state not in (DeliveryState.ACCEPTED, DeliveryState.CONFIRMED):
+        return
+    if before == cause and delivery.reason == words:
+        return
+    if delivery.state is DeliveryState.ACCEPTED:
+        tx.write(
+            "UPDATE deliveries SET waiting = ?, not_before = 0, cause = ?, reason = ?, updated_at = ? "
+            "WHERE number = ?",
+            WAIT_AT_HUB,
+            cause,
+            words,
+            tx.now,
+            delivery.number,
+        )
+    tx.tell(delivery.object_number, cause, words, delivery.number)
+    what = "is held at the hub" if cause == CAUSE_HELD_AT_HUB else "was discarded at the hub"
+    tx.alarm(
+        f"delivery-{cause}",
+        f"delivery {delivery.number} to {delivery.destination} {what}: a person there knows why; "
+        "what is to happen with it is decided there",
+        delivery.object_number,
+    )
+
+
+def _remember(tx: Transaction, hub: bytes, seq: int) -> None:
+    """Keep how far the reports of this hub were taken. One hub at a time: what comes twice does no harm."""
+    name, seen = _seen(tx)
+    if name != hub.hex() or seen < seq:
+        tx.write("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", _SEEN, f"{hub.hex()} {seq}")
+
+
+def _seen(tx: Transaction) -> tuple[str, int]:
+    row = tx.one("SELECT value FROM facts WHERE name = ?", _SEEN)
+    name, _, seq = str(row[0]).partition(" ") if row else ("", "", "0")
+    return name, int(seq or 0)
+
+
+def taken(tx: Transaction, hub: bytes) -> int:
+    """Return the number of the last report of this hub that was taken; 0: none."""
+    name, seen = _seen(tx)
+    return seen if name == hub.hex() else 0
