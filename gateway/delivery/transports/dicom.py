@@ -33,6 +33,7 @@ from gateway.delivery.capabilities import Capabilities
 from gateway.delivery.classification import Cause, classify_status, failure
 from gateway.delivery.convert import Converted, Converter
 from gateway.delivery.decompress import NotConvertible
+from gateway.delivery.pacing import Paced
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.delivery.receipt import make_receipt, printable
 from gateway.delivery.source import CheckedSource, Damaged, InlineSource, Reading
@@ -43,8 +44,9 @@ from gateway.dicom.negotiation import MAX_CONTEXTS, ProposedContext
 from gateway.dicom.sop_classes import VERIFICATION
 from gateway.dicom.sop_classes import name as name_of
 from gateway.errors import DeliveryFailure, LocalError, PeerError, SpoolFailure
-from gateway.model import AETitle, Instance, Peer, Receipt
+from gateway.model import AETitle, Instance, Peer, Priority, Receipt
 from gateway.notices import Notices
+from gateway.shaping.shaper import Shaper
 from gateway.spool import Job
 
 _ENDINGS: tuple[tuple[type[PeerError], Cause], ...] = (
@@ -101,10 +103,14 @@ class DicomTransport:
         policy: DeliveryPolicy | None = None,
         timeouts: RequestorTimeouts | None = None,
         way_to: Callable[[Peer], Way] | None = None,
+        shaper: Shaper | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """Reads and conversions run on `executor`; temporary files of conversions are in `work_dir`."""
+        """Reads and conversions run on `executor`; temporary files of conversions are in `work_dir`.
+
+        `shaper` is the line's, which the bytes of images wait for.
+        """
         self._peer = peer
         self._calling_ae = calling_ae
         self._open_data = open_data
@@ -114,6 +120,7 @@ class DicomTransport:
         self._policy = policy or DeliveryPolicy()
         self._timeouts = timeouts or RequestorTimeouts()
         self._way_to = way_to or ClientContexts().of
+        self._shaper = shaper
         self._clock = clock
         self._wall_clock = wall_clock
         self.way_there = WayThere()
@@ -275,7 +282,7 @@ class DicomTransport:
         started = self._clock()
         outcome: Receipt | DeliveryFailure
         try:
-            outcome = await self._store(channel, job, left)
+            outcome = await self._store(channel, job, work, left)
         except DeliveryFailure as trouble:
             outcome = trouble
         finally:
@@ -283,7 +290,7 @@ class DicomTransport:
                 left.set()
         work.settled(job, outcome, self._clock() - started)
 
-    async def _store(self, channel: _Channel, job: Job, left: asyncio.Event | None) -> Receipt:
+    async def _store(self, channel: _Channel, job: Job, work: Work, left: asyncio.Event | None) -> Receipt:
         sop_class, syntax = _pair(job)
         converted: Converted | None = None
         source: CheckedSource | InlineSource
@@ -307,7 +314,7 @@ class DicomTransport:
             source.sent = left
         instance = Instance(sop_class, job.object.instance.sop_instance_uid, syntax)
         try:
-            response = await self._exchange(channel, instance, source)
+            response = await self._exchange(channel, instance, self._paced(source, job, work))
         finally:
             if converted is not None:
                 converted.discard()
@@ -320,8 +327,21 @@ class DicomTransport:
         reader = functools.partial(self._open_data, job.object.number)
         return CheckedSource(job.object.size, job.object.digest, reader, self._executor)
 
+    def _paced(
+        self, source: CheckedSource | InlineSource, job: Job, work: Work
+    ) -> CheckedSource | InlineSource | Paced:
+        """Let the bytes wait for the line, unless a record waits for them to be through."""
+
+        def urgent() -> bool:
+            following = work.first()
+            return following is not None and following.delivery.priority is Priority.RECORD
+
+        if self._shaper is None:
+            return source
+        return Paced(source, self._shaper, job.delivery.priority, urgent=urgent, clock=self._clock)
+
     async def _exchange(
-        self, channel: _Channel, instance: Instance, source: CheckedSource | InlineSource
+        self, channel: _Channel, instance: Instance, source: CheckedSource | InlineSource | Paced
     ) -> Command:
         context_id = channel.association.context_for(instance.sop_class_uid, instance.transfer_syntax_uid)
         if context_id is None or not channel.usable:  # converting takes time

@@ -21,6 +21,7 @@ from gateway.dicom.negotiation import negotiate
 from gateway.errors import DeliveryFailure, SpoolFailure
 from gateway.model import AETitle, Receipt
 from gateway.notices import AssociationOpened, Notice, Notices
+from gateway.shaping.shaper import Shaper
 from gateway.spool import Job
 from tests.delivery.transport_contract import ListedWork, TransportContract, make_job
 from tests.support import dcmtk, objects
@@ -48,6 +49,7 @@ class DicomRig:
         *,
         policy: DeliveryPolicy = QUICK,
         max_associations: int = 4,
+        shaper: Shaper | None = None,
     ) -> None:
         self.centre = centre
         self.executor = executor
@@ -70,6 +72,7 @@ class DicomRig:
             notices=notices,
             policy=policy,
             timeouts=TIMEOUTS,
+            shaper=shaper,
         )
 
     def _answer(self, arrived: Arrived) -> Answer:
