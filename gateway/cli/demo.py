@@ -28,6 +28,11 @@ import click
     help="Slices of a CBCT, which every fifth patient gets.",
 )
 @click.option(
+    "--hub",
+    is_flag=True,
+    help="With a hub at the centre, over a satellite line of 600 ms (needs root; else over loopback).",
+)
+@click.option(
     "--keep", is_flag=True, help="Keep the folder with the spool, the log and what the centre received."
 )
 @click.option("--plain", is_flag=True, help="Lines instead of the live page, and no colours.")
@@ -52,6 +57,7 @@ def command(
     records: int,
     images: int,
     cbct_slices: int,
+    hub: bool,
     keep: bool,
     plain: bool,
     page: bool,
@@ -77,5 +83,6 @@ def command(
         page_address=page_address,
         stay=stay,
         browser=browser,
+        hub=hub,
     )
     ctx.exit(code)

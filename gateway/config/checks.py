@@ -214,7 +214,8 @@ def _literal(host: str) -> bool:
 
 
 def _nothing_to_do(config: Config) -> Iterator[Finding]:
-    if not config.listeners:
+    takes_sites = config.link is not None and config.link.listen is not None
+    if not config.listeners and not takes_sites:
         yield Finding(("listener",), "there is no listener: nobody can connect", "", Severity.WARNING)
     if not config.routes:
         yield Finding(("route",), "there is no route: every object is refused", "", Severity.WARNING)

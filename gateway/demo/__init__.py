@@ -3,6 +3,8 @@
     synthetic/   patients and objects       pki.py     throw-away certificates
     console.py   treats and sends           link.py    the long line: slow, cut, restored
     daemon.py    the gateway, a process     centre.py  receives over TLS
+    stage.py     all of these, set up       configurations.py  what the gateways are told
+    lab/         a satellite line, where that is possible: with a hub
     page.py      its local page, a process  processes.py  ends both
     ledger.py    who was promised what, and what arrived
     story.py     what happens in which order            scene.py, view.py   how it looks
@@ -27,6 +29,7 @@ def run(
     page_address: str = "127.0.0.1",
     stay: bool | None = None,
     browser: bool | None = None,
+    hub: bool = False,
 ) -> int:
     """Run the demonstration; return 0 when every digest arrived, 1 when not, 130 after Ctrl-C.
 
@@ -38,6 +41,9 @@ def run(
     With `page`, the local admin page is served on `page_address`, and opened in a browser with `browser`
     (None: when there is a desktop). With `stay` (None: on a live terminal), patients go on being treated
     after the proof until Ctrl-C, so that the page has something to show.
+
+    With `hub`, the gateway brings everything over a link to a hub, on the laboratory's satellite line where
+    that is possible (root); the text says so where it is not.
     """
     from rich.console import Console
 
@@ -56,5 +62,6 @@ def run(
         address=page_address,
         stay=page and (live if stay is None else stay),
         browser=desktop and live if browser is None else browser,
+        hub=hub,
     )
     return tell(terminal, Script(records, images, cbct_slices, pace), showing, live=live, keep=keep)

@@ -6,62 +6,17 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from gateway.demo import centre
-from gateway.demo.page import USUAL_PORT
-from gateway.demo.pki import Endpoint
 from gateway.demo.processes import end, end_of_log
 from gateway.operator.client import DaemonUnreachable, OperatorClient
-
-DESTINATION = "oncology"
 
 _START_SECONDS = 20.0
 _SOCKET_PATH_MAX = 107  # bytes, of sockaddr_un on Linux
 _LOOK_EVERY = 0.05  # seconds between looks for the operator socket while the daemon starts
-
-_CONFIG = """\
-# Written by `dicom-gateway demo`. Only the waits differ from a real one: a person is watching.
-[gateway]
-name = "demo"
-ae_title = "GATEWAY"
-state_dir = "state"
-
-[operator]
-socket = "{socket}"
-
-[[listener]]
-name = "console"
-address = "127.0.0.1"
-port = 0
-
-[[peer]]
-name = "{destination}"
-ae_title = "{ae_title}"
-host = "127.0.0.1"
-port = {port}
-tls = {{ certificate = "{tls.certificate}", key = "{tls.key}", ca = "{tls.ca}" }}
-
-[[route]]
-called = "{ae_title}"
-to = ["{destination}"]
-
-[admin]
-address = "{page_address}"
-port = {page_port}
-state_dir = "page"
-
-[delivery.link_backoff]
-base = "200 ms"
-ceiling = "1 s"
-
-[delivery.object_backoff]
-base = "200 ms"
-ceiling = "1 s"
-"""
 
 
 class DaemonFailed(Exception):
@@ -69,19 +24,14 @@ class DaemonFailed(Exception):
 
 
 class Daemon:
-    """`dicom-gateway run` on a configuration in `directory`, as an asynchronous context manager.
+    """`dicom-gateway run` in `directory`, as an asynchronous context manager.
 
-    `link_port` is where it finds the centre. `port` (where the console calls) is known once it runs.
+    `configure` makes its configuration, from the path of its operator socket. `prefix` is put before the
+    command, to run it somewhere else. `port` (where consoles call, if they do) is known once it runs.
     """
 
     def __init__(
-        self,
-        directory: Path,
-        *,
-        link_port: int,
-        tls: Endpoint,
-        page_address: str = "127.0.0.1",
-        page_port: int = USUAL_PORT,
+        self, directory: Path, configure: Callable[[Path], str], *, prefix: Sequence[str] = ()
     ) -> None:
         self.directory = directory
         self.port = 0
@@ -93,23 +43,15 @@ class Daemon:
                 f"{directory} is too long a path for a Unix socket: set TMPDIR to a shorter one"
             )
         self._process: asyncio.subprocess.Process | None = None
-        (directory / "state").mkdir()
-        self.config.write_text(
-            _CONFIG.format(
-                socket=self.socket,
-                destination=DESTINATION,
-                ae_title=centre.AE_TITLE,
-                port=link_port,
-                tls=tls,
-                page_address=page_address,
-                page_port=page_port,
-            )
-        )
+        self._prefix = tuple(prefix)
+        (directory / "state").mkdir(parents=True)
+        self.config.write_text(configure(self.socket))
 
     async def __aenter__(self) -> Self:
         """Start it and wait until it answers on its operator socket."""
         with self.log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
+                *self._prefix,
                 sys.executable,
                 "-m",
                 "gateway.cli",
@@ -127,7 +69,7 @@ class Daemon:
         except BaseException:
             await end(self._process)
             raise
-        self.port = status["listeners"][0]["port"]
+        self.port = status["listeners"][0]["port"] if status["listeners"] else 0
         return self
 
     async def __aexit__(

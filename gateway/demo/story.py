@@ -24,18 +24,15 @@ from rich.console import RenderableType
 
 from gateway.demo import centre as centre_room
 from gateway.demo import view
-from gateway.demo.centre import Centre
 from gateway.demo.console import Console, ConsoleError
 from gateway.demo.daemon import Daemon, DaemonFailed
+from gateway.demo.lab.laboratory import LaboratoryFailed
 from gateway.demo.ledger import GROUPS, Answer, Arrival, Ledger
-from gateway.demo.link import Link
 from gateway.demo.page import Page, PageFailed, choose_port
 from gateway.demo.pki import Authority
 from gateway.demo.scene import Chapter, Scene
+from gateway.demo.stage import Line, Setting, Stage, direct, through_hub
 from gateway.demo.synthetic import Sizes, SyntheticObject, Treatment
-
-LINK_DELAY = 0.05  # seconds one way
-LINK_RATE = 6e6  # bytes per second
 
 _CBCT_EVERY = 5  # patients
 _SHORT = {"record": "records", "image": "images", "bulk": "CBCT"}
@@ -68,6 +65,7 @@ class Showing:
     address: str = "127.0.0.1"  # where it is served
     stay: bool = False  # go on after the proof, until interrupted
     browser: bool = False  # open it in a browser
+    hub: bool = False  # through a hub, and over a satellite where that can be had
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +117,7 @@ def run(terminal: Terminal, script: Script, showing: Showing, *, live: bool, kee
 
     The folder is removed at the end, unless `keep` or when something failed and it may tell why.
     """
-    view.introduce(terminal)
+    view.introduce(terminal, hub=showing.hub)
     directory = Path(tempfile.mkdtemp(prefix="dicom-gateway-demo-"))
     code = 1
     try:
@@ -132,7 +130,7 @@ def run(terminal: Terminal, script: Script, showing: Showing, *, live: bool, kee
             if not showing.stay:
                 terminal.print(ending.table)
             code = 0 if ending.proved else 1
-    except (DaemonFailed, PageFailed, ConsoleError) as error:
+    except (DaemonFailed, PageFailed, ConsoleError, LaboratoryFailed) as error:
         terminal.print(
             f"The demo failed: {error}", style="red", markup=False, highlight=False, soft_wrap=True
         )
@@ -194,36 +192,29 @@ class _Story:
     async def tell(self) -> _Ending:
         """Tell it from beginning to end."""
         authority = Authority(self._directory / "pki", now=datetime.datetime.now(datetime.UTC))
-        at_centre, at_gateway = authority.issue("centre"), authority.issue("gateway")
         loop = asyncio.get_running_loop()
 
         def arrived(arrival: Arrival) -> None:
             self._ledger.arrived(arrival)
             loop.call_soon_threadsafe(self._news.set)
 
-        with Centre(at_centre, self._directory / "centre", arrived) as centre:
-            address = self._showing.address
-            port = choose_port(address)
-            async with (
-                Link(("127.0.0.1", centre.port), delay=LINK_DELAY, rate=LINK_RATE) as link,
-                Daemon(
-                    self._directory,
-                    link_port=link.port,
-                    tls=at_gateway,
-                    page_address=address,
-                    page_port=port,
-                ) as daemon,
-                self._page(daemon, address, port),
-            ):
-                try:
-                    async with asyncio.TaskGroup() as group:
-                        watching = group.create_task(self._watch(daemon, link))
-                        ending = self.ending = await self._chapters(daemon, link)
-                        watching.cancel()
-                except ExceptionGroup as group:
-                    raise group.exceptions[0] from group
-                if self._showing.stay:
-                    await self._stay(daemon, link, ending)
+        address = self._showing.address
+        port = choose_port(address)
+        setting = Setting(self._directory, authority, arrived, (address, port))
+        build = through_hub if self._showing.hub else direct
+        async with build(setting) as stage, self._page(stage.daemon, address, port):
+            if self._showing.hub:
+                self._shown.say(f"The line between the clinic and the hub: {stage.words}.")
+                self._shown.say("")
+            try:
+                async with asyncio.TaskGroup() as group:
+                    watching = group.create_task(self._watch(stage.daemon, stage.line))
+                    ending = self.ending = await self._chapters(stage)
+                    watching.cancel()
+            except ExceptionGroup as group:
+                raise group.exceptions[0] from group
+            if self._showing.stay:
+                await self._stay(stage, ending)
         return ending
 
     @contextlib.asynccontextmanager
@@ -240,7 +231,7 @@ class _Story:
                 await asyncio.to_thread(webbrowser.open, page.url)
             yield
 
-    async def _stay(self, daemon: Daemon, link: Link, ending: _Ending) -> None:
+    async def _stay(self, stage: Stage, ending: _Ending) -> None:
         """Show the proof, then go on treating patients over a link that fails, until interrupted."""
         self._shown.close()
         self._shown.show(ending.table)
@@ -248,49 +239,49 @@ class _Story:
             "The page stays open: a patient comes every few seconds, and the link fails now and then. "
             "Ctrl-C ends the demonstration."
         )
-        console = self._console(daemon, link)
+        console = self._console(stage)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._fail_now_and_then(link))
+            group.create_task(self._fail_now_and_then(stage.line))
             number = self._script.records
             while True:
                 await asyncio.sleep(_NEXT_PATIENT)
-                await self._treat(console, number)
+                await self._treat(stage, console, number)
                 number += 1
 
-    async def _fail_now_and_then(self, link: Link) -> None:
+    async def _fail_now_and_then(self, link: Line) -> None:
         while True:
             await asyncio.sleep(_LINK_HOLDS)
             link.cut()
             await asyncio.sleep(_LINK_IS_CUT)
             link.restore()
 
-    def _console(self, daemon: Daemon, link: Link) -> Console:
+    def _console(self, stage: Stage) -> Console:
         return Console(
-            daemon.port,
+            stage.daemon.port,
             called_ae=centre_room.AE_TITLE,
-            link_up=lambda: link.up,
+            link_up=lambda: stage.line.up,
             pause=self._script.pace.between_objects,
         )
 
-    async def _watch(self, daemon: Daemon, link: Link) -> None:
+    async def _watch(self, daemon: Daemon, link: Line) -> None:
         """Ask the gateway how things are, and redraw, again and again."""
         while True:
             await self._look(daemon, link)
             self._news.set()
             await asyncio.sleep(_LOOK_EVERY)
 
-    async def _look(self, daemon: Daemon, link: Link) -> None:
+    async def _look(self, daemon: Daemon, link: Line) -> None:
         self._scene.observe(await daemon.status())
         self._peak = max(self._peak, (sum(self._scene.waiting.values()), self._scene.waiting_bytes))
         self._scene.advance(time.monotonic() - self._start, link_up=link.up)
         self._shown.update(self._scene)
 
-    async def _chapters(self, daemon: Daemon, link: Link) -> _Ending:
-        script = self._script
-        console = self._console(daemon, link)
+    async def _chapters(self, stage: Stage) -> _Ending:
+        script, daemon, link = self._script, stage.daemon, stage.line
+        console = self._console(stage)
         self._chapter(1, "The link is up", "Patients are treated, and everything passes through at once.")
         for number in range(script.cut_in):
-            await self._treat(console, number)
+            await self._treat(stage, console, number)
         await self._until("the first patients' objects had arrived", self._ledger.settled)
 
         def cut() -> None:
@@ -299,9 +290,9 @@ class _Story:
                 2, "The link is cut", "In the middle of a patient. The console is answered as before."
             )
 
-        await self._treat(console, script.cut_in, halfway=cut)
+        await self._treat(stage, console, script.cut_in, halfway=cut)
         for number in range(script.cut_in + 1, script.records):
-            await self._treat(console, number)
+            await self._treat(stage, console, number)
         await asyncio.sleep(script.pace.before_return)
 
         returned = time.monotonic()
@@ -314,13 +305,15 @@ class _Story:
             4, "The end", "Everything that the console sent is compared with what the centre holds."
         )
         await self._look(daemon, link)
-        return self._ending(returned)
+        return self._ending(returned, stage)
 
     def _chapter(self, number: int, title: str, text: str) -> None:
         self._scene.chapter = Chapter(number, title, text)
         self._shown.chapter(self._scene.chapter)
 
-    async def _treat(self, console: Console, patient: int, halfway: Callable[[], None] | None = None) -> None:
+    async def _treat(
+        self, stage: Stage, console: Console, patient: int, halfway: Callable[[], None] | None = None
+    ) -> None:
         """Let the console treat one patient; call `halfway` when half of the objects are answered."""
         loop = asyncio.get_running_loop()
         objects = await asyncio.to_thread(self._script.patient, patient)
@@ -333,8 +326,12 @@ class _Story:
             if halfway is not None and answers == len(objects) // 2:
                 loop.call_soon_threadsafe(halfway)
 
+        def treat() -> None:
+            with stage.at_console():
+                console.treat(objects, answered)
+
         try:
-            await asyncio.to_thread(console.treat, objects, answered)
+            await asyncio.to_thread(treat)
         except asyncio.CancelledError:
             console.stop()
             raise
@@ -360,7 +357,7 @@ class _Story:
         except TimeoutError:
             self._missed.append(f"gave up waiting until {what}")
 
-    def _ending(self, returned: float) -> _Ending:
+    def _ending(self, returned: float, stage: Stage) -> _Ending:
         ledger = self._ledger
         proof = ledger.proof()
         missing = [*self._missed, *view.complaints(proof)]
@@ -379,6 +376,7 @@ class _Story:
                 ", ".join(f"{name} {view.wait(last[group])}" for group, name in _SHORT.items()),
             ),
         ]
+        facts += stage.facts(sum(arrival.size for arrival in ledger.arrivals))
         facts.append(("The demonstration took", view.wait(time.monotonic() - self._start)))
         if any(row.again for row in proof.rows):
             facts.append(

@@ -25,6 +25,12 @@ INTRODUCTION = (
     "In mid-treatment the link is cut, and returns. At the end, digests are compared.",
 )
 
+WITH_A_HUB = (
+    "A console treats synthetic patients; every object goes to the clinic's gateway.",
+    "The gateway makes it durable, answers, and brings it over one long link to the hub at the centre.",
+    "In mid-treatment the line is cut, and returns: transfers go on where they were. Digests are compared.",
+)
+
 # Columns of the table at the end: heading -> attribute of ledger.Row.
 _ACCOUNT = {
     "answered\n0x0000": "answered",
@@ -125,11 +131,11 @@ class PlainView:
         """Nothing is pending."""
 
 
-def introduce(console: Console) -> None:
+def introduce(console: Console, *, hub: bool = False) -> None:
     """Say in three lines what will be seen."""
     console.print()
     console.print(Text("DICOM Edge Gateway: demonstration", style="bold"))
-    for line in INTRODUCTION:
+    for line in WITH_A_HUB if hub else INTRODUCTION:
         console.print(line, highlight=False)
     console.print()
 

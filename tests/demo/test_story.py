@@ -163,8 +163,8 @@ def test_interrupt_stops_and_removes_everything(short_directory: str) -> None:
 def test_daemon_that_does_not_start_is_explained_and_its_log_kept(short_directory: str) -> None:
     """Its configuration is spoilt here."""
     program = (
-        "import sys; from gateway.demo import run, daemon;"
-        "daemon._CONFIG += '\\nnonsense = true\\n';"
+        "import sys; from gateway.demo import configurations, run;"
+        "configurations._ROUTE += '\\nnonsense = true\\n';"
         "sys.exit(run(records=2, images=0, cbct_slices=0, plain=True))"
     )
     done = subprocess.run(

@@ -10,6 +10,8 @@ import fcntl
 import os
 import socket
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 MTU = 1500
@@ -20,6 +22,7 @@ _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 _SIOCSIFADDR, _SIOCSIFDSTADDR, _SIOCSIFNETMASK = 0x8916, 0x8918, 0x891C
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
 _SIOCSIFTXQLEN = 0x8943
+_ALLOWED = Path("/proc/sys/net/ipv4/tcp_allowed_congestion_control")
 # Packets between the kernel and the wire. The modem's queue is the wire's; this one must never be the one
 # that drops, not even when a whole window is sent at once.
 _DEVICE_QUEUE = 8192
@@ -31,6 +34,35 @@ def enter(descriptor: int) -> None:
     if libc.setns(descriptor, _CLONE_NEWNET) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"network namespace: {os.strerror(number)}")
+
+
+@contextmanager
+def allowed(congestion: str | None) -> Iterator[None]:
+    """Let a namespace have this congestion control as its own, whatever this machine allows meanwhile.
+
+    A namespace may only have what the machine allows to everybody (tcp_allowed_congestion_control), and Linux
+    allows just Reno and the machine's own default. The list is as it was afterwards. FileNotFoundError: this
+    kernel does not know it.
+    """
+    if congestion is None:
+        yield
+        return
+    with Path("/dev/net/tun").open("rb") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)  # one laboratory at a time changes the list
+        # Opened here: in a namespace of its own, the path is another file.
+        list_ = os.open(_ALLOWED, os.O_RDWR)
+        try:
+            before = os.pread(list_, 4096, 0)
+            known = congestion.encode() in before.split()
+            if not known:
+                os.pwrite(list_, before.strip() + b" " + congestion.encode(), 0)
+            try:
+                yield
+            finally:
+                if not known:
+                    os.pwrite(list_, before, 0)
+        finally:
+            os.close(list_)
 
 
 def new_end(address: str, other: str, congestion: str | None) -> tuple[int, int]:

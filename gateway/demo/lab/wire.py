@@ -16,7 +16,7 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from gateway.demo.lab.namespaces import MTU, new_end
+from gateway.demo.lab.namespaces import MTU, allowed, new_end
 from gateway.demo.lab.profiles import Profile
 from gateway.demo.lab.way import Way
 
@@ -95,8 +95,9 @@ def main() -> None:
     if options["lifetime"] is not None:
         signal.alarm(options["lifetime"])  # whatever happens, the default action ends this process then
     near, far = options["addresses"]
-    near_namespace, near_tun = new_end(near, far, options["congestion"])
-    far_namespace, far_tun = new_end(far, near, options["congestion"])
+    with allowed(options["congestion"]):
+        near_namespace, near_tun = new_end(near, far, options["congestion"])
+        far_namespace, far_tun = new_end(far, near, options["congestion"])
     wire = Wire(Profile.of(options["profile"]), options["seed"], near_tun, far_tun)
     sys.stdout.write(json.dumps({"namespaces": [near_namespace, far_namespace]}) + "\n")
     sys.stdout.flush()
