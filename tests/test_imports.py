@@ -26,6 +26,11 @@ _TRESPASSES = {
     "nobody imports app but the command line": ("gateway/operator/trespass.py", "gateway.app"),
     "the page sees only the operator's side": ("gateway/admin/trespass.py", "gateway.spool"),
     "what the page needs stays out of the daemon": ("gateway/operator/trespass.py", "aiohttp"),
+    "numpy stays out of the daemon": ("gateway/spool/trespass.py", "numpy"),
+    "only the compression worker imports what needs numpy": (
+        "gateway/link/compression/encoder.py",
+        "gateway.link.compression.pixels",
+    ),
     "pydantic and cryptography stay out of the daemon": ("gateway/spool/pyd.py", "pydantic"),
 }
 
