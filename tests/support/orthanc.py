@@ -95,11 +95,11 @@ class Orthanc:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=30) as answer:
             return bytes(answer.read())
 
-    def post(self, path: str, body: object) -> Any:
+    def post(self, path: str, body: object, timeout: float = 60.0) -> Any:
         """POST `body` (bytes as they are, else as JSON) to its REST interface; return the JSON answered."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         url = f"http://127.0.0.1:{self.http_port}{path}"
-        with urllib.request.urlopen(url, data, timeout=60) as answer:
+        with urllib.request.urlopen(url, data, timeout=timeout) as answer:
             return json.loads(answer.read())
 
     def get(self, path: str) -> Any:

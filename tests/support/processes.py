@@ -170,9 +170,9 @@ class Program:
 
 
 def listening(port: int) -> bool:
-    """Say whether any process of this machine listens on TCP `port`."""
+    """Say whether any process listens on TCP `port`, in the network namespace where this thread is."""
     suffix = f":{port:04X}"
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+    for table in ("/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"):
         path = Path(table)
         if not path.exists():
             continue

@@ -16,6 +16,7 @@ import select
 import signal
 import sys
 import termios
+import time
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from gateway.demo.lab.namespaces import enter
 from gateway.demo.lab.way import Counts
 
 ESCAPE = b"\x1d"  # Ctrl-], as in telnet: no shell wants it
+_PATIENCE = 2.0  # seconds for a shell to end by itself
 KEPT = 1 << 16  # bytes of a shell that is not looked at
 
 _HELP = "Ctrl-] then: n near, f far, c cut, r restore, s counters, q quit"
@@ -78,6 +80,7 @@ def _start(lab: Laboratory, end: str, side: Side) -> _Shell:
         finally:
             os._exit(127)
     os.close(namespace)
+    os.set_inheritable(terminal, False)  # else the other shell would keep it open
     return _Shell(end, pid, terminal, bytearray())
 
 
@@ -194,7 +197,11 @@ class Shells:
         self._shells.remove(shell)
         os.close(shell.terminal)  # hangs up: SIGHUP to what runs there
         os.kill(shell.pid, signal.SIGHUP)
-        os.waitpid(shell.pid, 0)
+        deadline = time.monotonic() + _PATIENCE
+        while os.waitpid(shell.pid, os.WNOHANG)[0] == 0:
+            if time.monotonic() > deadline:  # it heeds no SIGHUP
+                os.kill(shell.pid, signal.SIGKILL)
+            time.sleep(0.01)  # waitpid knows no time limit
 
 
 def run(lab: Laboratory) -> None:
