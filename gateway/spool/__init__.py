@@ -11,6 +11,7 @@ step        an N-CREATE or N-SET of a procedure step that waits for its destinat
 mark        free room below which an object of some priority is refused
 """
 
+from gateway.spool.adoption import Room, Whole
 from gateway.spool.commitment_values import (
     AddedCommitment,
     AskAnswered,
@@ -91,6 +92,7 @@ __all__ = [
     "RecordStanding",
     "RecoveryReport",
     "Reference",
+    "Room",
     "Search",
     "Settlement",
     "Spool",
@@ -109,4 +111,5 @@ __all__ = [
     "Transfer",
     "Unsettled",
     "Wanted",
+    "Whole",
 ]

@@ -120,6 +120,14 @@ class Files:
         """Let go."""
         os.close(descriptor)
 
+    def link(self, path: Path, other: Path) -> None:
+        """Give the file a second name, which is not there yet, on the same filesystem."""
+        os.link(path, other)
+
+    def rename(self, path: Path, other: Path) -> None:
+        """Give the file another name on the same filesystem."""
+        path.rename(other)
+
     def remove(self, path: Path) -> None:
         """Remove a file."""
         path.unlink()

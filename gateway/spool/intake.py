@@ -22,7 +22,7 @@ from gateway.spool.puts import Arrival, put
 from gateway.spool.quota import Ledger, Promise
 from gateway.spool.values import SpoolLimits, Stored
 
-_PUT_PAGES = 12
+PUT_PAGES = 12
 """Journal pages that a put writes besides the data set: rows, indexes, counters."""
 
 
@@ -209,7 +209,7 @@ class Incoming:
             data_offset=self._header_size,
             transfer=self._transfer,
         )
-        pages = _PUT_PAGES + (self.size // 4096 if file is None else 0)
+        pages = PUT_PAGES + (self.size // 4096 if file is None else 0)
         work = partial(put, arrival=arrival)
         self._intake.journal.hand_in(Request(work, partial(self._answer, future), file=file, pages=pages))
 

@@ -14,6 +14,7 @@ from gateway.errors import NoRoom, SpoolFailure
 from gateway.model import Delivery, DeliveryState, Instance, Origin, Priority
 from gateway.notices import Notices
 from gateway.spool import age_clock, deliveries, history, queries, retention
+from gateway.spool.adoption import Room, Whole, adopt
 from gateway.spool.advice import in_words
 from gateway.spool.browse_methods import BrowseMethods
 from gateway.spool.commitment_methods import CommitmentMethods
@@ -45,6 +46,7 @@ from gateway.spool.values import (
     Settlement,
     SpoolLimits,
     SpoolSummary,
+    Stored,
 )
 from gateway.spool.workers import Workers
 
@@ -185,6 +187,24 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods, ScrubM
         """
         self._bind()
         return self._intake.receive(instance, origin, priority, destinations, transfer)
+
+    def make_room(self, priority: Priority, size: int) -> Room:
+        """Set room aside for an object of `size` bytes that arrives in a file elsewhere. Raises NoRoom."""
+        self._bind()
+        try:
+            return Room(self._ledger, priority, size)
+        except NoRoom:
+            self._refused(priority)
+            raise
+
+    async def adopt(self, path: Path, whole: Whole, room: Room) -> Stored:
+        """Take in the object in the synced file `path` (on the spool's own filesystem), without copying it.
+
+        The file gets a second name; its first one, if it is still there, is the caller's to remove, and its
+        bytes must not change any more. Raises NoRoom or SpoolFailure: nothing is kept then. `room` is closed.
+        """
+        self._bind()
+        return await adopt(self._intake, path, whole, room)
 
     # what leaves
 
