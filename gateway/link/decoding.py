@@ -15,6 +15,7 @@ from gateway.link.frames import (
     Accept,
     BlockHead,
     Buffer,
+    Code,
     Credit,
     Data,
     Frame,
@@ -151,7 +152,7 @@ def _hello(view: memoryview) -> HelloFrame:
 def _goodbye(view: memoryview) -> Goodbye:
     _no_flags(view)
     _, _, code, retry_after = GOODBYE_HEAD.unpack_from(view)
-    return Goodbye(code, retry_after, _last_words(view, GOODBYE_HEAD.size))
+    return Goodbye(Code(code), retry_after, _last_words(view, GOODBYE_HEAD.size))
 
 
 def _numbered(make: Callable[[int], Frame]) -> Callable[[memoryview], Frame]:

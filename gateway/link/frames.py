@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
 from gateway.errors import PeerError
@@ -16,11 +17,40 @@ class FrameError(PeerError):
     """The other end sent something that the protocol does not know or allow. The text is the reason."""
 
 
+class Code(enum.IntEnum):
+    """Why a connection ends. The numbers are those on the line; an unknown one counts as OTHER."""
+
+    NORMAL = 0
+    """Nothing is wrong; the sender stops."""
+    VERSION = 1
+    """The sender does not speak this version; its hello says which it speaks."""
+    CHANGED = 2
+    """The other end builds on capabilities that the sender has not any more; its hello has the new ones."""
+    VIOLATION = 3
+    """The other end broke the protocol."""
+    REPLACED = 4
+    """There is a newer connection of the same site."""
+    NOT_ALLOWED = 5
+    """The sender does not serve this site."""
+    SILENT = 6
+    """The other end let nothing hear of itself."""
+    BUSY = 7
+    """The sender has too much to do."""
+    FAULT = 8
+    """Something is wrong on the sender's own side."""
+    OTHER = 255
+    """A later version knows why."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Code:
+        return cls.OTHER
+
+
 @dataclass(frozen=True, slots=True)
 class Goodbye:
     """The sender ends the connection."""
 
-    code: int
+    code: Code
     retry_after: int  # seconds; 0: as you like
     words: str
 
