@@ -59,7 +59,7 @@ class ModelItem:
 class ModelTransaction:
     instances: tuple[int, ...]
     places: tuple[str, ...]
-    received_at: float
+    since: float  # by the age clock
     items: dict[Where, ModelItem]
     state: CommitmentState = CommitmentState.OPEN
     not_before: float = 0.0
@@ -68,6 +68,8 @@ class ModelTransaction:
 @dataclass
 class Model:
     now: float = 1_000_000.0
+    age: float = 1_000_000.0  # the age clock: time in which the spool ran, as far as it is written down
+    written: float = 1_000_000.0  # its reading after a crash
     count: int = 0  # deliveries so far
     deliveries: dict[Where, ModelDelivery] = field(default_factory=dict)  # none when it was discarded
     asks: dict[str, ModelAsk] = field(default_factory=dict)
@@ -261,6 +263,7 @@ class CommitmentMachine(RuleBasedStateMachine):
     @rule()
     def retention(self) -> None:
         self.run(self.spool.expire(self.model.now + 1.0))
+        self.model.written = self.model.age
         for where, one in self.model.deliveries.items():
             if one.state in (S.ACCEPTED, S.CONFIRMED):
                 one.state = S.RELEASED
@@ -283,7 +286,7 @@ class CommitmentMachine(RuleBasedStateMachine):
         one = ModelTransaction(
             instances=tuple(instances),
             places=to,
-            received_at=model.now,
+            since=model.age,
             items={(number, place): ModelItem() for number in instances for place in to},
         )
         for where, item in one.items.items():
@@ -322,15 +325,15 @@ class CommitmentMachine(RuleBasedStateMachine):
 
     @rule(age=st.sampled_from((0.0, 100.0)))
     def patience_ends(self, age: float) -> None:
-        before = self.model.now - age
+        before = self.model.age - age
         count = 0
         for one in self.model.transactions:
             for item in one.items.values():
-                if one.received_at < before and item.outcome is None:
+                if one.since < before and item.outcome is None:
                     item.outcome = PROCESSING_FAILURE
                     count += 1
         self.model.complete()
-        assert self.run(self.spool.expire_commitments(before)) == count
+        assert self.run(self.spool.expire_commitments(self.model.now - age)) == count
 
     # destinations
 
@@ -393,15 +396,18 @@ class CommitmentMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from((60.0, 400.0)))
     def time_passes(self, seconds: float) -> None:
         self.model.now += seconds
+        self.model.age += seconds
 
     @rule()
     def restart(self) -> None:
         self.run(self.spool.close())
+        self.model.written = self.model.age
         self.open()
 
     @rule()
     def crash(self) -> None:
         self.crashed.append(self.spool)
+        self.model.age = self.model.written
         before, self.generation = self.generation, self.generation + 1
         shutil.copytree(
             self.root / str(before),
