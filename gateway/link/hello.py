@@ -1,8 +1,8 @@
 """The first frame of both ends: who speaks, which version, and what it takes. Pure.
 
-A site does not wait for the hub's hello: it builds on what the hub said last time, and says which state of
-the hub's capabilities that was (`assumes`). A hub for which this is not true any more answers with its hello
-and a goodbye, and the site comes back with the right ones. Nothing assumed: BASE, which everybody takes.
+A site does not wait for the hub's hello: it builds on what the hub said last time, and says which hello that
+was (`assumes`). A hub for which it is not true any more, or that has another spool by now, answers with its
+hello and a goodbye, and the site comes back with the right one. Nothing assumed: BASE, which everybody takes.
 """
 
 from __future__ import annotations
@@ -87,11 +87,6 @@ class Capabilities:
         )
         return _TAKES.pack(*numbers) + bytes((len(words),)) + words
 
-    @property
-    def fingerprint(self) -> int:
-        """A number for all of this together; never 0, which stands for BASE."""
-        return zlib.crc32(bytes((self.lowest, self.highest)) + self.encode()) or 1
-
 
 BASE: Final = Capabilities(
     max_payload=16 * KIB,
@@ -113,11 +108,17 @@ class Hello:
 
     role: Role
     spool: bytes  # 16 bytes: identity of the sender's spool
-    reports_seen: int  # site: the last report that is durable there
-    assumes: int  # fingerprint of the other end's capabilities that the sender builds on; 0: BASE
+    reports_seen: int  # site: of the hub it assumes, the last one that is durable; else 0
+    assumes: int  # fingerprint of the hello that the sender builds on; 0: BASE, and any hub
     takes: Capabilities
     software: str = ""
     speaks: int = VERSION  # the version of every frame that follows
+
+    @property
+    def fingerprint(self) -> int:
+        """A number for the sender's spool and all that it takes; never 0, which stands for BASE."""
+        versions = bytes((self.takes.lowest, self.takes.highest))
+        return zlib.crc32(self.spool + versions + self.takes.encode()) or 1
 
     def encode(self) -> bytes:
         """The whole frame."""
@@ -169,6 +170,8 @@ def decode_hello(body: bytes | memoryview) -> Hello:
         raise FrameError("a hello whose versions contradict each other")
     if role not in (Role.SITE, Role.HUB):
         raise FrameError(f"unknown role {role}")
+    if seen and not assumes:
+        raise FrameError("reports were seen, but of no hub")
     capabilities = Capabilities(*numbers, features=_features(words), lowest=lowest, highest=highest)
     _check(capabilities)
     return Hello(

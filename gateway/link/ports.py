@@ -149,10 +149,11 @@ class ObjectReceiver(Protocol):
     async def offered(self, ref: Ref, offer: Offer) -> int | HubReceipt | HubRefusal:
         """Return the offset up to which the object is held (a multiple of BLOCK, or 0), or the final word."""
 
-    async def block(self, ref: Ref, offset: int, data: bytes) -> None:
+    async def block(self, ref: Ref, offset: int, data: bytes) -> HubRefusal | None:
         """Append decoded bytes; `offset` continues what is held. Returns when more may be read.
 
-        Need not be durable on return. `offset` 0 after more was taken: begin anew, the first try was bad.
+        A refusal ends the transfer at once. Need not be durable on return. `offset` 0 after more was
+        taken: begin anew, the first try was bad.
         """
 
     async def finished(self, ref: Ref) -> HubReceipt | HubRefusal | Mismatch:

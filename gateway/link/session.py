@@ -53,7 +53,7 @@ from gateway.link.frames import (
     Withdraw,
 )
 from gateway.link.heartbeat import Heartbeat
-from gateway.link.hello import BASE, Capabilities, Hello, Role, decode_hello
+from gateway.link.hello import BASE, Hello, Role, decode_hello
 from gateway.link.incoming import Incoming
 from gateway.link.limits import LinkLimits
 from gateway.link.news import News
@@ -64,10 +64,11 @@ from gateway.link.values import Encoded, HubReceipt, HubRefusal, Offer, Report, 
 class Session:
     """One connection, from its first frame to its last. Not reusable."""
 
-    def __init__(
-        self, hello: Hello, limits: LinkLimits, now: float, *, assumed: Capabilities | None = None
-    ) -> None:
-        """`hello` is ours. `assumed`, for a site: what the hub said of itself the last time."""
+    def __init__(self, hello: Hello, limits: LinkLimits, now: float, *, assumed: Hello | None = None) -> None:
+        """`hello` is ours. `assumed`, for a site: the hub's hello of the last time.
+
+        A `reports_seen` counts reports of the hub with that spool; without `assumed` it is not sent.
+        """
         self.role = hello.role
         self.ended: Ended | None = None
         self.other: Hello | None = None
@@ -89,10 +90,14 @@ class Session:
         )
         self._streams.receive_window = hello.takes.stream_window
         self._streams.max_window = limits.max_window
-        self._peer = BASE if assumed is None else assumed
+        self._peer = BASE if assumed is None else assumed.takes
         self._hello = hello
         if hello.role is Role.SITE:
-            self._hello = replace(hello, assumes=0 if assumed is None else assumed.fingerprint)
+            self._hello = (
+                replace(hello, assumes=assumed.fingerprint)
+                if assumed
+                else replace(hello, assumes=0, reports_seen=0)
+            )
             self._control.hello(self._hello.encode())
             self._use_peer()
 
@@ -348,7 +353,7 @@ class Session:
             self._emit(Greeted(hello))
             self.close(Code.VERSION, f"version {hello.speaks} is not spoken here, but {spoken}")
             return
-        if hello.assumes not in (0, own.fingerprint):
+        if hello.assumes not in (0, self._hello.fingerprint):
             self._emit(Greeted(hello))
             self.close(Code.CHANGED, "the hub is not as the site remembers it")
             return
@@ -368,7 +373,7 @@ class Session:
     def _meet_hub(self, hello: Hello) -> None:
         own = self._hello.takes
         self.other = hello
-        if self._hello.assumes not in (0, hello.takes.fingerprint) or not (
+        if self._hello.assumes not in (0, hello.fingerprint) or not (
             own.lowest <= hello.speaks <= own.highest
         ):
             self._mute = True  # its goodbye is on the way

@@ -102,7 +102,7 @@ class Mismatch:
 class Report:
     """News of an object that the hub had taken."""
 
-    seq: int  # from 1 for each spool of a site, without gaps
+    seq: int  # ascends from 1 for each spool of a site at one hub; newer ones may replace older ones: gaps
     spool: bytes  # 16 bytes: the spool the object came from
     delivery: int
     digest: bytes
