@@ -10,7 +10,7 @@ ARGS ?=
 PY := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit lint format fuzz torture bench messages screenshots clean lab venv venv-dev
+.PHONY: help run test unit lint format fuzz torture bench bench-link messages screenshots clean lab venv venv-dev
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ torture: venv-dev  ## Try for a long time to make it lose something; ARGS="--min
 
 bench: venv-dev  ## Measure against DCMTK, Orthanc and pynetdicom; ARGS=--quick for a short run
 	@$(PY) -m bench $(ARGS)
+
+bench-link: venv-dev  ## Measure over long links beside DCMTK and Orthanc (root; ARGS=--plan says how long it takes)
+	@$(PY) -m bench.link $(ARGS)
 
 lab: venv  ## Two shells, one at each end of a long link: PROFILE=geo, leo, dsl ... (needs root; ARGS=--help)
 	@$(PY) -m gateway.demo.lab $(or $(PROFILE),geo) $(ARGS)

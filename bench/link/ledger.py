@@ -5,17 +5,22 @@ from __future__ import annotations
 import datetime
 import json
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
 
 class Ledger:
-    """What was measured. A key that is there is not measured again, unless wanted; the newest counts."""
+    """What was measured. A key that is there is not measured again, unless wanted; the newest counts.
+
+    Thread-safe.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._commit = _commit()
+        self._turn = threading.Lock()  # runs side by side keep their results here
         self._facts: dict[str, dict[str, Any]] = {}
         if path.exists():
             for line in path.read_text().splitlines():
@@ -32,10 +37,11 @@ class Ledger:
         """Keep one result."""
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         row = {"key": key, "at": now, "commit": self._commit, "facts": facts}
-        self._facts[key] = row
-        text = self.path.read_text() if self.path.exists() else ""
-        with self.path.open("a") as file:
-            file.write(("\n" if text and not text.endswith("\n") else "") + json.dumps(row) + "\n")
+        with self._turn:
+            self._facts[key] = row
+            text = self.path.read_text() if self.path.exists() else ""
+            with self.path.open("a") as file:
+                file.write(("\n" if text and not text.endswith("\n") else "") + json.dumps(row) + "\n")
 
     def of(self, part: str) -> list[dict[str, Any]]:
         """Return the facts of every result whose key begins with `part`/."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from gateway.demo.synthetic import Sizes, SyntheticObject, Treatment
 
 PATIENTS = 20
+_ONE_WRITER = threading.Lock()
 _SLICE = 512 * 512 * 2  # bytes of pixels
 
 
@@ -27,12 +29,13 @@ class Load:
         """Write the first `count` objects, or find them there; return the files in the order of sending."""
         folder.mkdir(parents=True, exist_ok=True)
         marker = folder / f"{count}.txt"
-        if not marker.exists():
-            names = []
-            for number, thing in enumerate(self.make(count)):
-                path = thing.write(folder)
-                names.append(path.rename(folder / f"{number:05}.dcm").name)
-            marker.write_text("\n".join(names))
+        with _ONE_WRITER:
+            if not marker.exists():
+                names = []
+                for number, thing in enumerate(self.make(count)):
+                    path = thing.write(folder)
+                    names.append(path.rename(folder / f"{number:05}.dcm").name)
+                marker.write_text("\n".join(names))
         return [folder / name for name in marker.read_text().splitlines()]
 
 

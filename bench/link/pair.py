@@ -26,11 +26,18 @@ PORT = 443
 _POLL = 0.05  # seconds between looks at a gateway's status
 
 
-def storescp(directory: Path, port: int, *, fork: bool, env: dict[str, str] | None = None) -> Program:
-    """DCMTK storescp at the end where this thread is. With `fork` it serves several associations at once."""
+def storescp(
+    directory: Path, port: int, *, fork: bool, exact: bool = False, env: dict[str, str] | None = None
+) -> Program:
+    """DCMTK storescp at the end where this thread is.
+
+    With `fork` it serves several associations at once; with `exact` it takes every transfer syntax and writes
+    what it reads.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     command = [str(machine.program("storescp")), "-q", "-aet", TITLE, "-od", str(directory), "+uf"]
-    program = Program([*command, *(["--fork"] if fork else []), str(port)], env=env)
+    command += (["--fork"] if fork else []) + (["+B", "+xa"] if exact else [])
+    program = Program([*command, str(port)], env=env)
     program.wait_listening(port)
     return program
 
@@ -151,7 +158,9 @@ class Pair:
         """Start all three and wait until the link is up."""
         try:
             with self._lab.far.entered():
-                self._ois = storescp(self.inbox, self._ois_port, fork=True, env={"TCP_NODELAY": "1"})
+                self._ois = storescp(
+                    self.inbox, self._ois_port, fork=True, exact=True, env={"TCP_NODELAY": "1"}
+                )
                 self.hub.start()
             self.start_site()
             self.wait_up()

@@ -18,7 +18,7 @@ end's kernel. Nothing of TCP is imitated. It needs root and /dev/net/tun, and le
 
 from __future__ import annotations
 
-from gateway.demo.lab.laboratory import Laboratory, Side, missing
+from gateway.demo.lab.laboratory import Laboratory, LaboratoryFailed, Side, missing
 from gateway.demo.lab.profiles import PROFILES, Gap, Loss, OneWay, Outage, Profile
 from gateway.demo.lab.way import Counts
 
@@ -27,6 +27,7 @@ __all__ = [
     "Counts",
     "Gap",
     "Laboratory",
+    "LaboratoryFailed",
     "Loss",
     "OneWay",
     "Outage",
