@@ -15,10 +15,12 @@ from gateway.audit.values import AuditLimits
 from gateway.certificates.room import Use
 from gateway.commitment.policy import CommitmentPolicy, Waits
 from gateway.config import schema
+from gateway.config.linking import Link
 from gateway.config.schema import Config
 from gateway.delivery.backoff import Backoff
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.dicom.limits import MessageLimits, NegotiationLimits, UpperLayerLimits
+from gateway.link.limits import LinkLimits
 from gateway.listener import ListenerLimits, ListenerSettings
 from gateway.model import Peer, Route, TlsMaterial
 from gateway.procedure_steps.policy import StepPolicy
@@ -30,6 +32,7 @@ from gateway.services.commitment import CommitmentLimits
 from gateway.services.mpps import ProcedureStepLimits
 from gateway.shaping.allowance import BudgetPlan
 from gateway.shaping.schedule import DAY_NAMES, Schedule, Window
+from gateway.sites import Site
 from gateway.spool import SpoolLimits
 from gateway.spool.scrub_values import ScrubPolicy
 from gateway.spool.values import DAY
@@ -165,14 +168,34 @@ def requestor_timeouts(config: Config) -> RequestorTimeouts:
     )
 
 
+def link_limits(config: Config) -> LinkLimits:
+    """[link.limits]."""
+    return LinkLimits(**_fields(config.link.limits)) if config.link is not None else LinkLimits()
+
+
+def link_tls(link: Link) -> TlsMaterial:
+    """[link.tls]."""
+    return TlsMaterial(link.tls.certificate, link.tls.key, link.tls.ca, link.tls.server_name)
+
+
+def sites(config: Config) -> list[Site]:
+    """Every [[site]]."""
+    return [
+        Site(one.name, frozenset(one.calls), frozenset(one.calling) if one.calling is not None else None)
+        for one in config.sites
+    ]
+
+
 def budget_plan(config: Config) -> BudgetPlan:
     """[data_budget]."""
     budget = config.data_budget
     counted = budget.counted if budget.counted is not None else tuple(destination_names(config))
+    # What goes to a peer behind a link is counted where the link is, under its own name.
+    links = [one.via for one in config.peers if one.via is not None and one.name in counted]
     return BudgetPlan(
         budget.monthly_bytes,
         budget.day,
-        counted,
+        tuple(dict.fromkeys((*counted, *links))),
         defer=budget.defer,
         bulk_share=budget.bulk_share,
         image_share=budget.image_share,

@@ -114,4 +114,22 @@ def _over_the_link(number: int, peer: Peer, config: Config) -> Iterator[Finding]
         yield Finding(here, f"no site has this name{hint}", ", ".join(names) or "add a [[site]]")
 
 
-_CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (_ends, _port, _sites, _calls, _ways)
+def _windows(config: Config) -> Iterator[Finding]:
+    if config.link is None:
+        return
+    limits = config.link.limits
+    for name in ("record_window", "image_window", "bulk_window", "stream_window"):
+        if getattr(limits, name) > limits.max_window:
+            yield Finding(("link", "limits", name), "is more than it may grow to", "at most max_window")
+    if limits.payload > limits.max_payload:
+        yield Finding(("link", "limits", "payload"), "is longer than what we take", "at most max_payload")
+
+
+_CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
+    _ends,
+    _port,
+    _sites,
+    _calls,
+    _ways,
+    _windows,
+)

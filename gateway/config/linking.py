@@ -5,11 +5,23 @@ Names and defaults of limits are those of the rooms that use them (a test compar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from gateway.config.kinds import HOST, NAME, Doc, FileName, Place, PlaceKind, Title
+from gateway.config.kinds import (
+    HOST,
+    NAME,
+    ByteSize,
+    Doc,
+    Duration,
+    FileName,
+    Place,
+    PlaceKind,
+    Title,
+    Whole,
+)
+from gateway.config.limits import HOUR, KIB, MIB
 from gateway.config.section import Section
 from gateway.model import AETitle
 
@@ -32,6 +44,57 @@ class LinkTls(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkBounds(Section):
+    """What the other end of the link can make us hold or wait for. The defaults suit every line known."""
+
+    payload: Annotated[
+        int, ByteSize(KIB, 32 * KIB), Doc("Longest piece that we send: what a record may have to wait for.")
+    ] = 16 * KIB
+    max_payload: Annotated[int, ByteSize(16 * KIB, 60 * KIB), Doc("Longest piece that we take.")] = 32 * KIB
+    record_window: Annotated[
+        int,
+        ByteSize(256 * KIB, 64 * MIB),
+        Doc("Bytes of records on their way to us or waiting here, at first."),
+    ] = MIB
+    image_window: Annotated[int, ByteSize(256 * KIB, 64 * MIB), Doc("The same for single images.")] = 2 * MIB
+    bulk_window: Annotated[int, ByteSize(256 * KIB, 64 * MIB), Doc("The same for volumes.")] = 2 * MIB
+    stream_window: Annotated[
+        int, ByteSize(64 * KIB, 64 * MIB), Doc("The same for each association that is passed through.")
+    ] = 256 * KIB
+    max_window: Annotated[
+        int, ByteSize(256 * KIB, 256 * MIB), Doc("A window grows up to here when a fast, long line needs it.")
+    ] = 8 * MIB
+    max_transfers: Annotated[
+        int, Whole(8, 10_000), Doc("Objects that a site may offer before their receipts, at a time.")
+    ] = 256
+    max_streams: Annotated[
+        int, Whole(1, 10_000), Doc("Associations that the other end may open over one link, at a time.")
+    ] = 64
+    max_reports: Annotated[
+        int, Whole(1, 10_000), Doc("Reports about objects that may be under way to a site, at a time.")
+    ] = 256
+    keepalive: Annotated[
+        float, Duration(5, HOUR), Doc("An idle site asks for a sign of life this often; some 300 bytes each.")
+    ] = 50.0
+    busy_ping: Annotated[float, Duration(0.5, 60), Doc("The same while something is under way.")] = 2.0
+    grace: Annotated[
+        float,
+        Duration(0.5, 300),
+        Doc("Dead is a link that owes an answer for 3 round trips and this time."),
+    ] = 5.0
+    hello_timeout: Annotated[
+        float, Duration(1, 300), Doc("For the other end to say hello on a new connection.")
+    ] = 15.0
+    at_once: Annotated[
+        int, Whole(1, 64), Doc("Large objects of one priority that take turns on the line, at a time.")
+    ] = 4
+    ahead: Annotated[
+        int, ByteSize(16 * KIB, MIB), Doc("Small objects that are compressed before they can leave.")
+    ] = 64 * KIB
+    max_turns: Annotated[int, Whole(2, 100), Doc("How often one offered object may begin anew.")] = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Link(Section):
     """The link between gateways: a site dials its hub (`hub`), a hub takes its sites (`listen`)."""
 
@@ -42,6 +105,7 @@ class Link(Section):
         Place | None, PlaceKind(listen=True), Doc("At a hub: where the sites' links arrive.")
     ] = None
     tls: Annotated[LinkTls, Doc("Certificates of the link. There is no link without TLS.")]
+    limits: LinkBounds = field(default_factory=LinkBounds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

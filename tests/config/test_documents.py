@@ -18,12 +18,14 @@ from gateway.association.requestor import RequestorTimeouts
 from gateway.association.stream import StreamLimits
 from gateway.commitment.policy import CommitmentPolicy
 from gateway.config import Config, load
+from gateway.config.linking import LinkBounds
 from gateway.config.reference import reference
 from gateway.config.schema import Gateway
 from gateway.config.section import Section
 from gateway.config.shape import Key, find, keys
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.dicom.upper_layer import UpperLayerLimits
+from gateway.link.limits import LinkLimits
 from gateway.listener import ListenerLimits
 from gateway.logs.refusals import RefusalLimits
 from gateway.model import AETitle
@@ -137,6 +139,11 @@ def test_a_key_is_found_where_it_is_and_nowhere_else() -> None:
     assert find(Config, ("route", 0, "priorities", "CT Image Storage")) is not None
 
 
+def numbers(section: Any) -> list[tuple[str, Any]]:
+    values = ((field.name, getattr(section, field.name)) for field in dataclasses.fields(section))
+    return [(name, value) for name, value in values if isinstance(value, int | float)]
+
+
 @pytest.mark.parametrize(
     ("made", "room"),
     [
@@ -148,6 +155,7 @@ def test_a_key_is_found_where_it_is_and_nowhere_else() -> None:
         (settings.listener_limits(BARE).acceptor, AcceptorLimits()),
         (settings.listener_limits(BARE).upper_layer, UpperLayerLimits()),
         (settings.relay_policy(BARE), RelayPolicy()),
+        (LinkLimits(**dict(numbers(LinkBounds()))), LinkLimits()),
         (settings.session_limits(BARE), SessionLimits()),
         (settings.commitment_policy(BARE), CommitmentPolicy()),
         (settings.commitment_limits(BARE), CommitmentLimits()),
@@ -162,8 +170,8 @@ def test_without_a_word_in_the_configuration_a_room_has_its_own_defaults(made: o
 
 @pytest.mark.parametrize(
     ("section", "room"),
-    [(BARE.delivery, DeliveryPolicy), (BARE.relay, SessionLimits)],
-    ids=["delivery", "relay"],
+    [(BARE.delivery, DeliveryPolicy), (BARE.relay, SessionLimits), (LinkBounds(), LinkLimits)],
+    ids=["delivery", "relay", "link"],
 )
 def test_every_limit_of_a_room_has_a_key(section: Any, room: Any) -> None:
     keys = {field.name.removesuffix("_bytes") for field in dataclasses.fields(section)}
@@ -185,11 +193,6 @@ def test_every_limit_of_the_spool_has_a_key() -> None:
     ]
     # There is no quota by default, and nothing to add to; the longest pause is that of the delivery.
     assert sorted(same) == ["max_retry_seconds", "quota_bytes"]
-
-
-def numbers(section: Any) -> list[tuple[str, Any]]:
-    values = ((field.name, getattr(section, field.name)) for field in dataclasses.fields(section))
-    return [(name, value) for name, value in values if isinstance(value, int | float)]
 
 
 def test_a_process_that_imports_the_configuration_does_not_carry_pydantic_or_cryptography() -> None:

@@ -88,6 +88,16 @@ def test_a_sound_link_has_no_findings(config: Config) -> None:
             "metrics have this port",
         ),
         (site(site=[clinic()]), ("site", 0), "only a hub"),
+        (
+            site(link={"hub": "h:443", "tls": TLS, "limits": {"bulk_window": "16 MiB"}}),
+            ("link", "limits", "bulk_window"),
+            "more than it may grow to",
+        ),
+        (
+            site(link={"hub": "h:443", "tls": TLS, "limits": {"payload": 32768, "max_payload": 16384}}),
+            ("link", "limits", "payload"),
+            "longer than what we take",
+        ),
         (hub(site=[clinic(calls=["ARIA", "PACS"])]), ("site", 0, "calls", 1), "no route"),
         (hub(site=[clinic(calls=["LINAC1"])]), ("site", 0, "calls", 0), "leads back"),
         (hub(site=[clinic(calling=[])]), ("site", 0, "calling"), "nobody there"),
