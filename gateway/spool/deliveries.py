@@ -139,13 +139,14 @@ def _settle_one(tx: Transaction, delivery: Delivery, outcome: Settlement) -> Non
     match outcome:
         case Accepted(receipt=receipt):
             tx.move(delivery, Event.ACCEPT, attempts=delivery.attempts + 1)
-            tx.write(
-                "UPDATE deliveries SET waiting = ?, cause = ? WHERE number = ? AND ?",
-                WAIT_AT_HUB,
-                CAUSE_AT_HUB,
-                number,
-                receipt.hub,
-            )
+            if receipt.hub:
+                tx.write(
+                    "UPDATE deliveries SET waiting = ?, cause = ?, "
+                    "sender = (SELECT o.calling_ae FROM objects o WHERE o.number = object) WHERE number = ?",
+                    WAIT_AT_HUB,
+                    CAUSE_AT_HUB,
+                    number,
+                )
             tx.keep_receipt(number, receipt)
         case PutBack(not_before=not_before, reason=reason, counts_attempt=counts, answer=answer):
             tx.move(

@@ -44,7 +44,7 @@ def take(tx: Transaction, hub: bytes, report: StageReport) -> bool:
 def _stored(tx: Transaction, delivery: Delivery, receipt: Receipt) -> None:
     """The destination has it: from now on like a delivery that went there directly."""
     tx.write(
-        "UPDATE deliveries SET waiting = ?, cause = '', reason = '', updated_at = ?, since = ? "
+        "UPDATE deliveries SET waiting = ?, cause = '', reason = '', sender = '', updated_at = ?, since = ? "
         "WHERE number = ?",
         WAIT_NONE,
         tx.now,
@@ -54,6 +54,7 @@ def _stored(tx: Transaction, delivery: Delivery, receipt: Receipt) -> None:
     tx.keep_receipt(delivery.number, receipt)
     tx.tell(delivery.object_number, "stored-beyond-hub", "the destination has taken it", delivery.number)
     tx.left.append((delivery.object_number, delivery.destination))
+    tx.settled.add(delivery.destination)
     tx.commitment = True
 
 
@@ -66,14 +67,18 @@ def _left_there(tx: Transaction, delivery: Delivery, words: str, cause: str, bef
         return
     if delivery.state is DeliveryState.ACCEPTED:
         tx.write(
-            "UPDATE deliveries SET waiting = ?, not_before = 0, cause = ?, reason = ?, updated_at = ? "
-            "WHERE number = ?",
+            "UPDATE deliveries SET waiting = ?, not_before = 0, cause = ?, reason = ?, updated_at = ?, "
+            "sender = CASE WHEN ? THEN (SELECT o.calling_ae FROM objects o WHERE o.number = object) "
+            "ELSE '' END WHERE number = ?",
             WAIT_AT_HUB,
             cause,
             words,
             tx.now,
+            cause == CAUSE_HELD_AT_HUB,
             delivery.number,
         )
+    if cause == CAUSE_DISCARDED_AT_HUB:
+        tx.settled.add(delivery.destination)
     tx.tell(delivery.object_number, cause, words, delivery.number)
     what = "is held at the hub" if cause == CAUSE_HELD_AT_HUB else "was discarded at the hub"
     tx.alarm(

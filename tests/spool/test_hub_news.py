@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.model import DeliveryState, Receipt
+from gateway.model import DeliveryState, Priority, Receipt
 from gateway.spool import Accepted, Job, Spool, Stage, StageReport
 from tests.support.committing import a_reference, a_request, to_ask
 from tests.support.spooling import SMALL, Heard, OpenSpool, a_receipt, content, store
@@ -168,6 +168,25 @@ async def test_what_only_the_hub_has_is_not_asked_about(spool: Spool) -> None:
     assert await to_ask(spool, everything=True) == []
     await spool.take_report(HUB, a_report(job, Stage.STORED))
     assert await to_ask(spool) == [a_reference(1)]
+
+
+@pytest.mark.parametrize(
+    ("stage", "left"), [(Stage.STORED, 0), (Stage.CONFIRMED, 0), (Stage.HELD, 1), (Stage.DISCARDED, 0)]
+)
+async def test_what_only_the_hub_has_is_on_its_way_still(spool: Spool, stage: Stage, left: int) -> None:
+    """A procedure that is reported as completed does not overtake its records."""
+
+    async def unsettled() -> int:
+        found = await spool.unsettled(calling_ae="LINAC1", destinations=["oncology"], most=Priority.RECORD)
+        return found.count
+
+    job = await at_hub(spool)
+    assert await unsettled() == 1
+    heard: list[str] = []
+    spool.on_settled(heard.append)
+    await spool.take_report(HUB, a_report(job, stage))
+    assert await unsettled() == left
+    assert bool(heard) is (left == 0)
 
 
 async def test_the_hubs_confirmation_commits(spool: Spool) -> None:
