@@ -55,6 +55,7 @@ from gateway.services.relay import RelayService
 from gateway.services.storage import StorageService
 from gateway.services.ups_guard import UpsGuard
 from gateway.services.verification import VerificationService
+from gateway.shaping.shaper import Shaper
 from gateway.spool import Spool
 from gateway.spool.scrub import Scrub
 from gateway.state_folder import make_state_folder
@@ -84,6 +85,8 @@ class Gateway:
         self._routing = RoutingTable(settings.routes(config), self._own_ae, titles)
         self._reachabilities = Reachabilities()
         self._errands = Errands()
+        self._shaper = Shaper(settings.traffic_schedule(config), wall_clock=time.time)
+        self._shaped = settings.shaped_peers(config)
         self._tls_contexts = ClientContexts()
         self._inherited = inherited or {}
         self._cleanup = contextlib.AsyncExitStack()
@@ -199,6 +202,9 @@ class Gateway:
             reachabilities=self._reachabilities,
             way_to=self._tls_contexts.of,
             plan=settings.budget_plan(self.config),
+            schedule=settings.traffic_schedule(self.config),
+            shaper=self._shaper,
+            shaped=self._shaped,
             errands=self._errands,
         )
         undo.callback(self._reachabilities.subscribe(self._peer_changed))
@@ -298,6 +304,7 @@ class Gateway:
                 notices=self.notices,
                 policy=settings.delivery_policy(self.config),
                 timeouts=settings.requestor_timeouts(self.config),
+                shaper=self._shaper if peer.name in self._shaped else None,
             )
 
         return transport

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class LinkMeasures:
             ratio=other.ratio if self.ratio is None else self.ratio,
         )
 
+
+UNMEASURED = LinkMeasures()
 
 Measured = Callable[[str], LinkMeasures | None]
 """Tells what was measured of the way to the peer of that name; None for a way that others measure."""
@@ -59,3 +62,29 @@ class SiteStatus:
 
 Sites = Callable[[], Sequence[SiteStatus]]
 """Tells how the sites of a hub stand, in the order of the configuration."""
+
+
+class WaysView(Protocol):
+    """What is measured of the ways to the peers, and how a hub's sites stand (gateway.links.Links)."""
+
+    def measures(self, peer: str) -> LinkMeasures | None:
+        """What was measured of the way to `peer`."""
+
+    def rate_cap(self, peer: str) -> int | None:
+        """Bytes per second that the schedule allows now; None for no cap."""
+
+    def sites(self) -> Sequence[SiteStatus]:
+        """The sites of a hub, in the order of the configuration."""
+
+
+class NoWays:
+    """Nothing is measured, nothing is capped, there is no site."""
+
+    def measures(self, peer: str) -> LinkMeasures | None:
+        return None
+
+    def rate_cap(self, peer: str) -> int | None:
+        return None
+
+    def sites(self) -> Sequence[SiteStatus]:
+        return ()

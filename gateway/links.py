@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from gateway.association import way as dial
 from gateway.delivery.engine import DeliveryEngine
 from gateway.errands import Errands
+from gateway.link_state import LinkMeasures, Measured, Sites, SiteStatus
+from gateway.manners import Manners
 from gateway.model import AETitle, Peer
 from gateway.notices import Notices
-from gateway.operator.link_view import LinkView
+from gateway.operator.link_view import LOSS_MINUTES, LinkView, together
 from gateway.operator.path_testing import OperatorPathTests
 from gateway.operator.section import Section
 from gateway.operator.sections.path_test import PathTestSection
@@ -27,6 +29,8 @@ from gateway.pathtest.tester import PathTester
 from gateway.pathtest.walk import Way
 from gateway.reachability import Leave, Reachabilities
 from gateway.shaping.allowance import BudgetPlan
+from gateway.shaping.schedule import Schedule
+from gateway.shaping.shaper import Shaper
 from gateway.spool import Spool
 from gateway.trends.probe import Probe
 from gateway.trends.recorder import Recorder
@@ -49,9 +53,18 @@ class Links:
         reachabilities: Reachabilities,
         way_to: Callable[[Peer], dial.Way],
         plan: BudgetPlan,
+        schedule: Schedule,
+        shaper: Shaper,
+        shaped: Collection[str],
         errands: Errands,
+        linked: Measured | None = None,
+        sites: Sites | None = None,
     ) -> None:
-        """`peers` by name, consoles too; `destinations` are those that objects are delivered to."""
+        """`peers` by name, consoles too; `destinations` are those that objects are delivered to.
+
+        `shaper` has the `schedule` of the line that the peers `shaped` are behind. `linked` tells what was
+        measured of a link, by the name that peers are `via`; `sites` how the sites of a hub stand.
+        """
         self.inbox = Inbox()
         self._peers = peers
         self._destinations = destinations
@@ -63,7 +76,13 @@ class Links:
         self._reachabilities = reachabilities
         self._way_to = way_to
         self._plan = plan
+        self._schedule = schedule
+        self._shaper = shaper
+        self._shaped = frozenset(shaped)
         self._errands = errands
+        self._linked = linked
+        self._sites = sites
+        self._recorder: Recorder | None = None
 
     async def sections(self, undo: AsyncExitStack) -> list[Section]:
         """Build what the operator API shows, and begin to record; `undo` ends it."""
@@ -72,6 +91,17 @@ class Links:
         )
         await recorder.start()
         undo.push_async_callback(recorder.close)
+        self._recorder = recorder
+        manners = Manners(
+            self._destinations,
+            self._engine.hold_back,
+            self._days,
+            plan=self._plan,
+            schedule=self._schedule,
+            shaped=self._shaped,
+        )
+        manners.start()
+        undo.callback(manners.close)
         watch = Watch(self._probes)
         undo.push_async_callback(watch.close)
         undo.callback(self._spool.on_work(watch.make_room))
@@ -91,6 +121,29 @@ class Links:
         tester = PathTester(self._peers, way, book, errands=self._errands)
         undo.push_async_callback(tester.close)
         return [TrendsSection(view), PathTestSection(OperatorPathTests(tester))]
+
+    def measures(self, peer: str) -> LinkMeasures | None:
+        """What was measured of the way to `peer`: of the link that it is behind, or of its connections."""
+        known = self._peers.get(peer)
+        name = known.via if known is not None and known.via else peer
+        told = self._linked(name) if self._linked is not None else None
+        history = self._recorder.history(name) if self._recorder is not None else None
+        if history is None:
+            return told
+        counted = LinkMeasures(loss=history.loss(LOSS_MINUTES), retransmitted=history.retransmitted)
+        return counted if told is None else told.over(counted)
+
+    def rate_cap(self, peer: str) -> int | None:
+        """Bytes per second that the schedule allows on the way to `peer` now; None for no cap."""
+        return self._shaper.rate(time.monotonic()) if peer in self._shaped else None
+
+    def sites(self) -> Sequence[SiteStatus]:
+        """The sites of a hub, in the order of the configuration."""
+        return () if self._sites is None else self._sites()
+
+    def _days(self, names: Collection[str]) -> dict[str, tuple[int, int]]:
+        found = [] if self._recorder is None else self._recorder.all()
+        return together([history for history in found if history.peer in names])
 
     def _probes(self) -> dict[str, Probing]:
         return {name: self._probe(self._peers[name]) for name in self._destinations}

@@ -79,6 +79,7 @@ class Surface:
             render_metrics=self.metrics.render,
             timeouts=settings.requestor_timeouts(config),
             errands=self.errands,
+            ways=self.links,
         )
         undo.push_async_callback(control.close)
         trail = AuditTrail(config.gateway.state_dir / "audit", settings.audit_limits(config), self.notices)
@@ -93,7 +94,7 @@ class Surface:
         )
         await operator.start()
         undo.push_async_callback(operator.close)
-        self.metrics.observe(self.spool.summary, self.engine.status, self.scrub.status)
+        self.metrics.observe(self.spool.summary, self.engine.status, self.scrub.status, self.links)
         if config.metrics.port is not None:
             metrics_server = MetricsServer(self.metrics, config.metrics.address, config.metrics.port)
             await metrics_server.start()

@@ -19,6 +19,7 @@ class Traffic:
     retransmitted: int = 0  # segments
     round_trip: float = 0.0  # seconds, as smoothed by TCP; 0: none measured
     unacknowledged: float = 0.0  # seconds since the last acknowledgement, while one is waited for
+    retransmitted_bytes: int | None = None  # payload of TCP that was sent again
 
 
 class OpenAssociation(Protocol):

@@ -96,6 +96,7 @@ def measured(bytes_in: int, bytes_out: int, tcp: TcpInfo | None) -> Traffic:
         segments_in=tcp.segments_in,
         segments_out=tcp.segments_out,
         retransmitted=tcp.retransmitted,
+        retransmitted_bytes=tcp.bytes_retransmitted,
         round_trip=tcp.round_trip,
         unacknowledged=tcp.last_ack if tcp.unacknowledged else 0.0,
     )

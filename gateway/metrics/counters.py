@@ -18,6 +18,7 @@ from prometheus_client.process_collector import ProcessCollector
 from gateway import __version__
 from gateway.delivery.destination_status import DestinationStatus
 from gateway.dicom import sop_classes
+from gateway.link_state import NoWays, WaysView
 from gateway.metrics.gauges import Gauges
 from gateway.metrics.labels import Bounded, SopClassLabel
 from gateway.notices import (
@@ -76,15 +77,17 @@ class Metrics:
         summary: Callable[[], Awaitable[SpoolSummary]],
         status: Callable[[], Sequence[DestinationStatus]],
         scrub: Callable[[], ScrubStatus] | None = None,
+        ways: WaysView | None = None,
     ) -> None:
         """From now on, read the queue, the links and the scrub from these whenever somebody asks."""
         self._summary, self._status, self._scrub = summary, status, scrub
+        self._ways = ways or NoWays()
 
     async def render(self) -> bytes:
         """Return everything in the Prometheus text format 0.0.4."""
         if self._summary is not None:
             scrub = self._scrub() if self._scrub is not None else None
-            self._gauges.update(await self._summary(), self._status(), scrub)
+            self._gauges.update(await self._summary(), self._status(), scrub, self._ways)
         return generate_latest(self.registry)
 
     def _make(self) -> None:

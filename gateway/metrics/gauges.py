@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from gateway.delivery.destination_status import DestinationStatus
+from gateway.link_state import NoWays, WaysView
+from gateway.metrics import ways
 from gateway.model import DeliveryState
 from gateway.spool import SpoolSummary
 from gateway.spool.scrub_values import ScrubStatus
@@ -23,23 +26,28 @@ class Gauges(Collector):
         self._summary: SpoolSummary | None = None
         self._status: Sequence[DestinationStatus] = ()
         self._scrub: ScrubStatus | None = None
+        self._ways: WaysView = NoWays()
 
     def update(
         self,
         summary: SpoolSummary,
         status: Sequence[DestinationStatus],
         scrub: ScrubStatus | None = None,
+        view: WaysView | None = None,
     ) -> None:
         """Take what is to be rendered from now on."""
         self._summary, self._status, self._scrub = summary, status, scrub
+        self._ways = view or NoWays()
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         """Yield the gauges; nothing before the first update."""
         if self._summary is not None:
             yield from self._queue(self._summary)
             yield from _spool(self._summary)
         yield from _store_check(self._scrub)
         yield from _links(self._status)
+        yield from ways.links(self._status, self._summary, self._ways)
+        yield from ways.sites(self._ways.sites(), self._wall_clock())
 
     def _queue(self, summary: SpoolSummary) -> Iterator[GaugeMetricFamily]:
         labels = ["destination", "state", "priority"]

@@ -48,12 +48,18 @@ class Advice:
 
 
 def advise(
-    delivery: Delivery, cause: str, *, link: str | None, paused: bool, verifies: bool = False
+    delivery: Delivery,
+    cause: str,
+    *,
+    link: str | None,
+    paused: bool,
+    verifies: bool = False,
+    held_back: str = "",
 ) -> Advice:
     """Say what a person should do about `delivery`, given its destination's link.
 
     `link` is None when the destination is not in the configuration any more. `verifies`: everything that it
-    accepts is to be verified there.
+    accepts is to be verified there. `held_back`: why it waits here for now, though the link may be up.
     """
     if link is None and delivery.state in _UNDELIVERED:
         return Advice(
@@ -67,6 +73,8 @@ def advise(
             return Advice(
                 "paused", f"Deliveries are paused: dicom-gateway queue resume {delivery.destination}"
             )
+        case DeliveryState.QUEUED if held_back:
+            return Advice("held-back", f"It waits here for now: {held_back}.")
         case DeliveryState.QUEUED if link == "offline":
             words = f"Why it is down: dicom-gateway echo {delivery.destination}"
             return Advice("link-down", f"It leaves when the link is back. {words}")

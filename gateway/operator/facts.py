@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from gateway.operator.site_facts import SiteFacts
+
 LinkState = Literal["online", "degraded", "offline", "unknown"]
 State = Literal["queued", "sending", "accepted", "confirmed", "held", "released", "discarded"]
 PriorityName = Literal["record", "image", "bulk"]
@@ -70,6 +72,23 @@ class DestinationFacts:
         Amount, "of the delivered ones: accepted, not verified; nothing proves they are kept"
     ] = Amount(0, 0)
     verified: Annotated[bool, "whatever it accepts is to be verified; until then the bytes stay here"] = False
+    throughput: Annotated[
+        float | None,
+        "bytes of objects per second while busy, over all associations together",
+    ] = None
+    loss: Annotated[
+        float | None, "part of the TCP segments of the last hour that were sent again, 0 to 1"
+    ] = None
+    retransmitted_bytes: Annotated[int | None, "sent again since the gateway started"] = None
+    compression: Annotated[float | None, "bytes of objects for each byte that was sent for them"] = None
+    eta_seconds: Annotated[float | None, "until all that may leave now has left, as it goes now"] = None
+    rate_cap: Annotated[
+        int | None, "bytes per second that the schedule allows now; 0: treatment records only; null: no cap"
+    ] = None
+    leaves: Annotated[PriorityName, "what may leave: this and what is more urgent; the rest waits here"] = (
+        "bulk"
+    )
+    held_back: Annotated[str, "why the rest waits, in words; empty when nothing is held back"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +148,7 @@ class Status:
     listeners: tuple[ListenerFacts, ...]
     commitments: CommitmentTotals = CommitmentTotals()
     steps: StepTotals = StepTotals()
+    sites: Annotated[tuple[SiteFacts, ...], "of a hub"] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from gateway.delivery.engine import DeliveryEngine
 from gateway.dicom.part10 import file_meta
 from gateway.errands import Errands
 from gateway.errors import LocalError, NoRoom, SpoolFailure
+from gateway.link_state import UNMEASURED, NoWays, WaysView
 from gateway.model import AETitle, DeliveryState, Peer
 from gateway.notices import Notices
 from gateway.operator import presenting
@@ -125,6 +126,7 @@ class GatewayControl:
         timeouts: RequestorTimeouts | None = None,
         errands: Errands | None = None,
         limits: ControlLimits | None = None,
+        ways: WaysView | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.notices = notices
@@ -137,6 +139,7 @@ class GatewayControl:
         self._timeouts = timeouts
         self._errands = errands or Errands()
         self._wall_clock = wall_clock
+        self._ways = ways or NoWays()
         self._book = AssociationBook(notices, wall_clock)
         self.browsing = Browsing(spool, lambda: {status.name for status in engine.status()})
         self._limits = limits or ControlLimits()
@@ -162,10 +165,7 @@ class GatewayControl:
     async def status(self) -> Status:
         now = self._wall_clock()
         summary = await self._spool.summary()
-        destinations = tuple(
-            presenting.destination(self._peers[status.name], status, summary)
-            for status in self._engine.status()
-        )
+        destinations = tuple(self._destination(status, summary) for status in self._engine.status())
         spool = presenting.spool(summary)
         asked, waiting = await self._spool.commitment_counts(), await self._spool.step_counts()
         steps = StepTotals(waiting.queued, waiting.held)
@@ -184,6 +184,13 @@ class GatewayControl:
             listeners=tuple(_listener(listener) for listener in self._listeners),
             commitments=CommitmentTotals(asked.open, asked.reporting, asked.asks),
             steps=steps,
+            sites=tuple(presenting.site(one) for one in self._ways.sites()),
+        )
+
+    def _destination(self, status: DestinationStatus, summary: SpoolSummary) -> DestinationFacts:
+        peer, ways = self._peers[status.name], self._ways
+        return presenting.destination(
+            peer, status, summary, ways.measures(peer.name) or UNMEASURED, ways.rate_cap(peer.name)
         )
 
     async def deliveries(self, wanted: DeliveryFilter, cut: Cut) -> DeliveryPage:
@@ -197,6 +204,7 @@ class GatewayControl:
             told.cause,
             link=status.link_state if status else None,
             paused=status.paused if status else False,
+            held_back=status.held_back if status and told.delivery.priority > status.most else "",
             verifies=presenting.verifies(self._peers[status.name]) if status else False,
         )
         return presenting.story(told, advice)
@@ -325,7 +333,7 @@ class GatewayControl:
         status = self._status_of(destination)
         if status is None:
             raise NotFound(f"there is no destination {destination!r}")
-        return presenting.destination(self._peers[destination], status, await self._spool.summary())
+        return self._destination(status, await self._spool.summary())
 
     def _status_of(self, destination: str) -> DestinationStatus | None:
         return next((status for status in self._engine.status() if status.name == destination), None)

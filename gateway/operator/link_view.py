@@ -30,7 +30,8 @@ from gateway.trends.sample import Sample
 from gateway.trends.state import DeliveryView
 from gateway.trends.watch import Watch
 
-_LOSS_MINUTES = 60
+LOSS_MINUTES = 60
+"""What loss is told of: long enough for it to mean something on a quiet line."""
 
 
 class LinkView:
@@ -64,7 +65,11 @@ class LinkView:
         now = self._wall_clock()
         deliveries = {one.name: one for one in self._delivery()}
         period = self._period(now)
-        found = [self._link(history, deliveries.get(history.peer), now, period) for history in self._all()]
+        found = [
+            self._link(history, deliveries.get(history.peer), now, period)
+            for history in self._all()
+            if history.peer in self._peers
+        ]
         found.sort(key=lambda link: not link.destination)  # stable: else as in the configuration
         return Links(now=now, watched=self._watch.watching, links=tuple(found))
 
@@ -104,7 +109,7 @@ class LinkView:
         now = datetime.datetime.fromtimestamp(at)
         period = period_of(now.date(), plan.day)
         counted = [history for history in self._all() if history.peer in plan.counted]
-        days = _together(counted)
+        days = together(counted)
         used = sum(period.sum(days))
         ahead = forecast(days, period, now)
         begun = datetime.datetime.combine(period.start, datetime.time())
@@ -160,7 +165,7 @@ class LinkView:
             since=history.since,
             rtt_seconds=rtt,
             bytes_per_second=delivery.goodput if delivery is not None else None,
-            loss=history.loss(_LOSS_MINUTES),
+            loss=history.loss(LOSS_MINUTES),
             last_contact_at=max((one for one in contacts if one is not None), default=None),
             next_try_at=min(tries, default=None) if history.standing.state != "up" else None,
             today=BothWays(*history.entry.days.get(day_of(now), (0, 0))),
@@ -168,7 +173,8 @@ class LinkView:
         )
 
 
-def _together(histories: Sequence[History]) -> dict[str, tuple[int, int]]:
+def together(histories: Sequence[History]) -> dict[str, tuple[int, int]]:
+    """Return bytes sent and received by day, of all of them."""
     days: dict[str, tuple[int, int]] = {}
     for history in histories:
         for day, (sent, received) in history.entry.days.items():

@@ -8,11 +8,14 @@ from __future__ import annotations
 from typing import cast
 
 from gateway.delivery.destination_status import DestinationStatus
+from gateway.delivery.eta import eta
 from gateway.dicom import sop_classes, status
+from gateway.link_state import UNMEASURED, LinkMeasures, SiteStatus
 from gateway.model import Delivery, DeliveryState, Peer, Priority, Receipt, StoredObject
 from gateway.operator import facts
 from gateway.operator.advice import Advice, advise_held
 from gateway.operator.queue_facts import HeldGroupFacts
+from gateway.operator.site_facts import SiteFacts
 from gateway.spool import CommitmentRow, DeliveryStory, HeldGroup, HistoryEvent, SpoolSummary, StepRow
 
 _WAITING = (DeliveryState.QUEUED, DeliveryState.SENDING)
@@ -24,8 +27,14 @@ def verifies(peer: Peer) -> bool:
     return peer.commitment in ("always", "query")
 
 
-def destination(peer: Peer, known: DestinationStatus, summary: SpoolSummary) -> facts.DestinationFacts:
-    """Return a destination with its link and its part of the spool."""
+def destination(
+    peer: Peer,
+    known: DestinationStatus,
+    summary: SpoolSummary,
+    measures: LinkMeasures = UNMEASURED,
+    rate_cap: int | None = None,
+) -> facts.DestinationFacts:
+    """Return a destination with its link and its queue; `rate_cap` is what the schedule allows now."""
     waiting = facts.Waiting(
         record=_amount(summary, peer.name, _WAITING, Priority.RECORD),
         image=_amount(summary, peer.name, _WAITING, Priority.IMAGE),
@@ -46,12 +55,53 @@ def destination(peer: Peer, known: DestinationStatus, summary: SpoolSummary) -> 
         held=_amount(summary, peer.name, (DeliveryState.HELD,)),
         delivered=_amount(summary, peer.name, _DELIVERED),
         oldest_waiting_at=summary.oldest.get(peer.name),
-        rtt_seconds=known.rtt,
-        bytes_per_second=known.goodput,
+        rtt_seconds=known.rtt if known.rtt is not None else measures.rtt,
+        bytes_per_second=known.goodput if known.goodput is not None else measures.goodput,
         last_success_at=known.last_success,
         next_try_at=known.next_try,
         unverified=_amount(summary, peer.name, (DeliveryState.ACCEPTED,)),
         verified=verifies(peer),
+        throughput=known.throughput,
+        loss=measures.loss,
+        retransmitted_bytes=measures.retransmitted,
+        compression=measures.ratio,
+        eta_seconds=eta(known, _bytes_waiting(waiting), rate_cap),
+        rate_cap=rate_cap,
+        leaves=cast(facts.PriorityName, known.most.label),
+        held_back=known.held_back,
+    )
+
+
+def _bytes_waiting(waiting: facts.Waiting) -> dict[Priority, int]:
+    return {
+        Priority.RECORD: waiting.record.bytes,
+        Priority.IMAGE: waiting.image.bytes,
+        Priority.BULK: waiting.bulk.bytes,
+    }
+
+
+def site(known: SiteStatus) -> SiteFacts:
+    """Return a site of a hub."""
+    return SiteFacts(
+        name=known.name,
+        connected=known.connected,
+        since=known.since,
+        reason=known.reason,
+        last_contact_at=known.last_contact,
+        address=known.address,
+        version=known.version,
+        rtt_seconds=known.measures.rtt,
+        bytes_per_second=known.rate,
+        loss=known.measures.loss,
+        retransmitted_bytes=known.measures.retransmitted,
+        compression=known.measures.ratio,
+        receiving=known.receiving,
+        partial_bytes=known.partial_bytes,
+        received_objects=known.objects,
+        received_bytes=known.bytes,
+        waiting_objects=known.queued,
+        waiting_bytes=known.queued_bytes,
+        oldest_waiting_at=known.oldest,
     )
 
 

@@ -96,6 +96,8 @@ def _waiting(destination: DestinationFacts, now: float) -> str:
     what = f"{_kinds(destination.waiting)} {verb} for {label(destination)}"
     if destination.paused:
         return f"{what}; deliveries are paused; nothing is lost."
+    if destination.held_back and not _may_leave(destination):
+        return f"{what}; {destination.held_back}."
     if destination.link == "offline":
         since = destination.link_since
         spell = f" for {duration(now - since)}" if since is not None else ""
@@ -103,6 +105,14 @@ def _waiting(destination: DestinationFacts, now: float) -> str:
     if destination.in_flight:
         return f"{what}; they are being sent."
     return f"{what}; nothing is lost."
+
+
+def _may_leave(destination: DestinationFacts) -> int:
+    """Count what waits and is not held back."""
+    waiting = destination.waiting
+    images = waiting.image.count if destination.leaves != "record" else 0
+    bulk = waiting.bulk.count if destination.leaves == "bulk" else 0
+    return waiting.record.count + images + bulk
 
 
 def _kinds(waiting: Waiting) -> str:

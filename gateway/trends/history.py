@@ -44,6 +44,7 @@ class History:
         self.entry = entry or Entry()
         self.standing = LinkStanding("unknown", "")
         self.since = at  # wall clock
+        self.retransmitted: int | None = None  # bytes sent again since the process began; None: not told
         self.contact_at: float | None = None  # wall clock: when something came from the peer
         self._counted = now  # up to here the state has been counted
         self._minute, self._minute_began = Gathering(), now
@@ -84,6 +85,8 @@ class History:
                 gathering.segments(carried.segments, carried.retransmitted)
             if carried.round_trip is not None:
                 gathering.round_trip(carried.round_trip, of_kernel=True)
+        if carried.retransmitted_bytes is not None:
+            self.retransmitted = (self.retransmitted or 0) + carried.retransmitted_bytes
         if carried.received:
             self.contact_at = at
         if carried.sent or carried.received:

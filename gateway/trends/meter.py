@@ -22,6 +22,7 @@ class Carried:
     segments: int | None = None  # None where the kernel does not tell
     retransmitted: int = 0
     round_trip: float | None = None  # of the kernel, when something went out since
+    retransmitted_bytes: int | None = None  # None where the kernel does not tell
 
 
 def difference(now: Traffic, before: Traffic | None) -> Carried:
@@ -37,8 +38,15 @@ def difference(now: Traffic, before: Traffic | None) -> Carried:
         received=max(0, received - received_before),
         segments=None if segments is None else max(0, segments),
         retransmitted=max(0, now.retransmitted - (before.retransmitted if before is not None else 0)),
+        retransmitted_bytes=_more(now.retransmitted_bytes, before),
         round_trip=now.round_trip if moved and now.round_trip else None,
     )
+
+
+def _more(now: int | None, before: Traffic | None) -> int | None:
+    if now is None:
+        return None
+    return max(0, now - ((before.retransmitted_bytes or 0) if before is not None else 0))
 
 
 def on_wire(traffic: Traffic) -> tuple[int, int]:
@@ -52,15 +60,23 @@ def on_wire(traffic: Traffic) -> tuple[int, int]:
 
 
 class Owners:
-    """Whose association it is: that of the peer we dialled, or of the one that calls with this title."""
+    """Whose association it is: that of the peer we dialled, or of the one that calls with this title.
+
+    What runs over a link is nobody's: its bytes are counted where the link itself is, under its own name.
+    """
 
     def __init__(self, peers: Iterable[Peer]) -> None:
         self._titles: dict[str, list[Peer]] = {}
+        peers = tuple(peers)
+        self._links = frozenset(peer.via for peer in peers if peer.via)
+        self._beyond = frozenset(peer.name for peer in peers if peer.via)
         for peer in peers:
             self._titles.setdefault(str(peer.ae_title), []).append(peer)
 
     def of(self, association: OpenAssociation) -> str | None:
         """Return the name of the peer; None for a caller that is no peer of ours."""
+        if association.peer in self._beyond or (not association.peer and association.address in self._links):
+            return None
         if association.peer:
             return association.peer
         found = self._titles.get(association.calling_ae, [])

@@ -53,7 +53,9 @@ class Recorder:
         self._call_later = call_later
         self._meter = Meter(notices.open_associations, Owners(peers.values()))
         self._histories: dict[str, History] = {}
-        self._peers = peers
+        # A link has a history of its own: of the bytes of all peers that are reached through it.
+        links = [peer.via for peer in peers.values() if peer.via]
+        self._names = tuple(dict.fromkeys((*peers, *links)))
         self._timer: asyncio.TimerHandle | None = None
         self._next_tick = 0.0
         self._ticks = 0
@@ -65,7 +67,7 @@ class Recorder:
         found = await asyncio.to_thread(self._load)
         now, at = self._clock(), self._wall_clock()
         entries, saved_at = found[1]
-        for name in self._peers:
+        for name in self._names:
             self._histories[name] = History(
                 name, now, at, rings=found[0].get(name), entry=entries.get(name), saved_at=saved_at
             )
@@ -194,7 +196,7 @@ class Recorder:
 
     def _load(self) -> tuple[dict[str, tuple[Ring, Ring]], tuple[dict[str, ledger.Entry], float | None]]:
         rings: dict[str, tuple[Ring, Ring]] = {}
-        for name in self._peers:
+        for name in self._names:
             try:
                 rings[name] = RingFile(self._folder / f"{name}{SUFFIX}").load()
             except FileNotFoundError:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.delivery.destination_status import DestinationStatus
+from gateway.link_state import LinkMeasures, SiteStatus
 from gateway.metrics import Metrics
 from gateway.model import DeliveryState, Priority
 from gateway.notices import Notices
@@ -113,3 +116,49 @@ async def test_before_anything_is_observed_there_are_no_gauges() -> None:
     text = (await Metrics(Notices()).render()).decode()
     assert "queue_objects" not in text
     assert "dicom_gateway_associations_open" in text
+
+
+class Ways:
+    """What a gateway would have measured."""
+
+    def measures(self, peer: str) -> LinkMeasures | None:
+        return LinkMeasures(loss=0.01, retransmitted=4096, ratio=2.5) if peer == "oncology" else None
+
+    def rate_cap(self, peer: str) -> int | None:
+        return 50_000 if peer == "oncology" else None
+
+    def sites(self) -> list[SiteStatus]:
+        return [
+            SiteStatus("clinic-07", True, 1000.0, 1500.0, objects=5, bytes=100, queued=2, oldest=1540.0),
+            SiteStatus("clinic-08", False, None, None),
+        ]
+
+
+async def test_what_was_measured_of_the_links_and_what_is_held_back() -> None:
+    status = replace(STATUS, link_state="online", circuit="closed", throughput=90_000.0, most=Priority.IMAGE)
+    metrics = Metrics(Notices(), wall_clock=lambda: 1600.0)
+    metrics.observe(summary, lambda: [status, replace(status, name="pacs")], ways=Ways())
+    text = (await metrics.render()).decode()
+    for line in (
+        'link_loss_ratio{destination="oncology"} 0.01',
+        'link_retransmitted_bytes_total{destination="oncology"} 4096.0',
+        'link_compression_ratio{destination="oncology"} 2.5',
+        'link_throughput_bytes_per_second{destination="pacs"} 90000.0',
+        'link_rate_cap_bytes_per_second{destination="oncology"} 50000.0',
+        'link_held_back{destination="oncology",priority="bulk"} 1.0',
+        'link_held_back{destination="oncology",priority="image"} 0.0',
+        'queue_eta_seconds{destination="oncology"} 0.8',
+        'site_connected{site="clinic-07"} 1.0',
+        'site_connected{site="clinic-08"} 0.0',
+        'site_received_objects_total{site="clinic-07"} 5.0',
+        'site_queue_objects{site="clinic-07"} 2.0',
+        'site_queue_oldest_seconds{site="clinic-07"} 60.0',
+    ):
+        assert f"dicom_gateway_{line}" in text
+    assert 'link_loss_ratio{destination="pacs"}' not in text  # not measured is not 0
+    assert 'queue_eta_seconds{destination="pacs"}' not in text  # nothing waits
+    assert 'site_queue_objects{site="clinic-08"}' not in text
+
+
+async def test_a_gateway_without_sites_has_no_metrics_of_sites() -> None:
+    assert not any(name.startswith("site_") for name, *_ in await read())

@@ -11,8 +11,8 @@ import pytest
 
 from gateway.operator.control import NotFound
 from gateway.operator.link_view import LinkView
-from gateway.traffic import Traffic
 from gateway.shaping.allowance import BudgetPlan
+from gateway.traffic import Traffic
 from gateway.trends.history import day_of
 from gateway.trends.watch import Watch
 from tests.trends.test_meter import Open
