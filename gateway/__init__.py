@@ -21,6 +21,11 @@ The flow, from the console's first byte to the centre's receipt::
     reachability.py       what is known of the way to each peer: shared with delivery
     errands.py            what persons have under way at peers: whoever keeps a place there lets go of it
 
+    Over a link to a hub instead of a dialled association, when a peer has `via` (link/, link_ends.py):
+
+    delivery/transports/link.py   objects as transfers that go on where they were cut; link/objects/ at the hub
+    link/streams.py               everything else as streams; stream_door.py serves them, sites.py says to whom
+
     Later, about what was stored:
 
     commitment/           asks the destinations for storage commitment, and reports to the consoles
@@ -54,6 +59,9 @@ Glossary (terms of PS3.7 and PS3.8, used here as the standard uses them):
     delivery              one object on its way to one destination (ours, see spool/states.py)
     near / far            the caller's association, and the one we opened for it (ours)
     receipt               what the destination answered for one delivery (ours)
+    link, site, hub       one connection that a clinic's gateway keeps to one at the centre (ours)
+    stream                a connection inside a link, for one association (ours)
+    report                what a hub says later of an object that it had taken (ours)
     journal number        the order of arrival in the spool, and the name of an object in logs (ours)
 """
 
