@@ -137,7 +137,7 @@ def _compare(pair: Pair, file: Path) -> None:
     """The OIS must have exactly this object."""
     deadline = time.monotonic() + _PATIENCE
     wait: Callable[[float], bool] = threading.Event().wait
-    while pair.stored() < 1 or pair.hub.delivered("ois") < 1:
+    while pair.stored() < 1 or pair.hub.delivered(pair.peer) < 1:
         if time.monotonic() > deadline:
             raise NotMeasured("the OIS did not get the object")
         wait(0.1)  # as a person would look

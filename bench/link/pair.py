@@ -7,21 +7,21 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from bench.throughput import NotMeasured
 from gateway.demo.lab import Laboratory
-from gateway.model import TlsMaterial
 from gateway.operator.client import OperatorClient
-from tests.support import machine
+from tests.support import hub_scene, machine
 from tests.support.certs import Authority
-from tests.support.gateway_process import GatewayProcess, tls_table
+from tests.support.gateway_process import GatewayProcess
+from tests.support.hub_scene import CENTRE, SITE, Place
 from tests.support.ports import free_port
 from tests.support.processes import Program
 
-SITE, HUB, TITLE = "clinic-07", "hub.example.org", "CENTRE"
+TITLE = "CENTRE"
 PORT = 443
 _POLL = 0.05  # seconds between looks at a gateway's status
 
@@ -112,46 +112,42 @@ class Gateway:
             self.process.stop()
 
 
+def hub_gateway(
+    lab: Laboratory, place: Path, authority: Authority, sites: Sequence[str], ois_port: int
+) -> Gateway:
+    """A hub for these sites at the far end; what they send goes to an OIS on its own machine."""
+    rules: dict[str, Mapping[str, Any]] = {name: {"calls": [TITLE]} for name in sites}
+    where = Place(lab.far.address, PORT)
+    return Gateway(hub_scene.hub(place, authority, where, centre_port=ois_port, sites=rules, log=_log(place)))
+
+
+def site_gateway(
+    lab: Laboratory, place: Path, authority: Authority, name: str, *, link: Mapping[str, Any] | None = None
+) -> Gateway:
+    """A site at the near end; what is called to CENTRE goes to the hub. `link`: more keys of its [link]."""
+    where = Place(lab.far.address, PORT)
+    return Gateway(hub_scene.site(place, authority, where, name=name, link=link, log=_log(place)))
+
+
+def _log(place: Path) -> Path:
+    place.mkdir(parents=True, exist_ok=True)
+    return place / "gateway.log"
+
+
 class Pair:
-    """Site, hub and OIS. `peer` is the destination's name at the site, "ois" at the hub."""
+    """Site, hub and OIS. The destination is called `peer`, at the site and at the hub."""
 
-    peer = "centre"
+    peer = CENTRE
 
-    def __init__(self, lab: Laboratory, place: Path, *, site: dict[str, Any] | None = None) -> None:
+    def __init__(self, lab: Laboratory, place: Path, *, site: Mapping[str, Any] | None = None) -> None:
         """`site`: more keys of the site's [link] section."""
         place.mkdir(parents=True, exist_ok=True)
         self._lab = lab
         self.inbox = place / "ois"
         self._ois_port = free_port()
         authority = Authority.create(place)
-        hub_tls = authority.issue(HUB, hosts=(HUB,))
-        site_tls = authority.issue(SITE, hosts=(SITE,))
-        self.hub = Gateway(
-            GatewayProcess(
-                place / "hub",
-                peers=[{"name": "ois", "ae_title": TITLE, "host": "127.0.0.1", "port": self._ois_port}],
-                routes=[{"called": TITLE, "to": ["ois"]}],
-                sections={
-                    "link": {"listen": f"{lab.far.address}:{PORT}", "tls": _link_tls(hub_tls)},
-                    "site": [{"name": SITE, "calls": [TITLE]}],  # type: ignore[dict-item]  # a table of tables
-                },
-                log=place / "hub.log",
-            )
-        )
-        self.site = Gateway(
-            GatewayProcess(
-                place / "site",
-                peers=[{"name": self.peer, "ae_title": TITLE, "via": "hub"}],
-                sections={
-                    "link": {
-                        "hub": f"{lab.far.address}:{PORT}",
-                        "tls": {**_link_tls(site_tls), "server_name": HUB},
-                        **(site or {}),
-                    }
-                },
-                log=place / "site.log",
-            )
-        )
+        self.hub = hub_gateway(lab, place / "hub", authority, [SITE], self._ois_port)
+        self.site = site_gateway(lab, place / "site", authority, SITE, link=site)
         self._ois: Program | None = None
 
     def __enter__(self) -> Self:
@@ -202,12 +198,6 @@ class Pair:
                 gateway.kill()
         if self._ois is not None:
             self._ois.kill()
-
-
-def _link_tls(material: TlsMaterial) -> dict[str, Any]:
-    table = tls_table(material, of_peer=False)
-    assert table is not None
-    return table
 
 
 def tree_cpu(pid: int) -> float:

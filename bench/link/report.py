@@ -102,6 +102,8 @@ def _row(results: Results, runs: Sequence[Transfer]) -> Row | None:
 
 
 def _moments(results: Results) -> Iterator[str]:
+    rows: list[Row]
+    headings: Row
     if results.preemptions:
         rows = []
         for name, runs in _grouped(results.preemptions).items():
