@@ -26,11 +26,16 @@ from gateway.model import Delivery, Priority, StoredObject
 FAR = 0.020
 """Seconds of turnaround from which waiting for answers, not bandwidth, is what limits an association."""
 
-PER_LANE_FAR = 4
-"""Objects waiting per lane beyond which another pays: opening it costs some four round trips."""
+PER_LANE_FAR = 2
+"""Objects waiting per lane beyond which another pays: opening it costs two to four round trips, as much as
+two objects. (Many a peer needs two for each: with Nagle on, the second part of its answer waits until we have
+acknowledged the first.)"""
 
 PER_LANE_NEAR = 16
 """The same on a LAN, where one association already fills the line."""
+
+LANES_NEAR = 4
+"""Associations beyond which nothing is won on a LAN, however many the peer would grant."""
 
 
 class Ready(Protocol):
@@ -122,8 +127,9 @@ def plan_claim(
 
 def lanes_wanted(waiting: int, turnaround: float | None, maximum: int) -> int:
     """How many associations `waiting` objects are worth; `turnaround`: seconds for one small object."""
-    per_lane = PER_LANE_FAR if turnaround is None or turnaround >= FAR else PER_LANE_NEAR
-    return min(maximum, -(-waiting // per_lane))
+    if turnaround is None or turnaround >= FAR:
+        return min(maximum, -(-waiting // PER_LANE_FAR))
+    return min(maximum, LANES_NEAR, -(-waiting // PER_LANE_NEAR))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.delivery.scheduler import (
     FAR,
+    LANES_NEAR,
     LanePlan,
     ReadyQueue,
     lanes_wanted,
@@ -126,7 +127,12 @@ def test_more_lanes_when_far_and_never_too_many(count: int, turnaround: float, m
 
 
 def test_an_unmeasured_link_counts_as_far() -> None:
-    assert lanes_wanted(8, None, 4) == 2
+    assert lanes_wanted(8, None, 8) == 4
+
+
+def test_a_lan_needs_few_lanes_whatever_the_peer_grants() -> None:
+    assert lanes_wanted(1000, 0.001, 32) == LANES_NEAR
+    assert lanes_wanted(1000, 1.2, 32) == 32
 
 
 @given(
