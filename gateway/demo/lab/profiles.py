@@ -186,9 +186,9 @@ PROFILES: Mapping[str, Profile] = {
         ),
         Profile(
             "gprs-backup",
-            "GPRS as a backup, 600 to 1100 ms, 20 kbit/s up, 40 down, 1 % loss in bursts",
-            up=OneWay(20 * _KBIT, _GPRS, jitter=0.25, loss=Loss(0.01, burst=4), queue=1 << 14),
-            down=OneWay(40 * _KBIT, _GPRS, jitter=0.25, loss=Loss(0.01, burst=4), queue=1 << 14),
+            "mobile as a backup, 600 to 1100 ms, 40 kbit/s up, 80 down, 1 % loss in bursts",
+            up=OneWay(40 * _KBIT, _GPRS, jitter=0.25, loss=Loss(0.01, burst=4), queue=1 << 14),
+            down=OneWay(80 * _KBIT, _GPRS, jitter=0.25, loss=Loss(0.01, burst=4), queue=1 << 14),
         ),
         _both("lan", "no long link at all: 1 ms there and back, no limit", OneWay(None, 0.0005)),
     )
