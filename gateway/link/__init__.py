@@ -29,7 +29,7 @@ Glossary:
     site, hub    the two ends. The site dials. A hub has many sites
     transfer     one offer of one object, on one connection
     delivery     the same over all connections: the site's journal number for object and destination
-    block        128 KiB of an object's original bytes, encoded by themselves; the unit of going on after a cut
+    block        128 KiB of an object, encoded by themselves; where a transfer goes on after a cut
     inline       of a small object: it travels with its offer, in one block
     turn         how often a transfer has begun anew; what belongs to an earlier turn is thrown away
     stream       a virtual connection: one association rides on each

@@ -32,10 +32,11 @@ class SendCredit:
 class Window:
     """What the other end may send us."""
 
-    __slots__ = ("_consumed", "_granted_at", "_most", "_received", "_size", "limit")
+    __slots__ = ("_consumed", "_granted_at", "_least", "_most", "_received", "_size", "limit")
 
-    def __init__(self, size: int, most: int, now: float) -> None:
-        """`size` bytes at first, `most` at last."""
+    def __init__(self, size: int, most: int, now: float, *, least: int = 0) -> None:
+        """`size` bytes at first, `most` at last. Never less than `least` when everything is consumed."""
+        self._least = least
         self.limit = size
         self._size = size
         self._most = max(size, most)
@@ -62,7 +63,7 @@ class Window:
     def consumed(self, count: int, now: float, rtt: float) -> int | None:
         """`count` of them are done with. Return the new limit when it is time to tell it."""
         self._consumed += count
-        if self.limit - self._consumed > self._size // 2:
+        if self.limit - self._consumed >= max(self._size // 2, self._least):
             return None
         if now - self._granted_at < 2 * rtt:
             self._size = min(2 * self._size, self._most)

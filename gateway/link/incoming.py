@@ -13,7 +13,7 @@ from gateway.link.credit import Window
 from gateway.link.encoding import encode
 from gateway.link.events import BlockArrived, Event, Offered, Withdrawn
 from gateway.link.frames import Accept, BlockHead, Buffer, Data, FrameError, OfferFrame, ReceiptFrame
-from gateway.link.limits import LinkLimits
+from gateway.link.limits import MAX_ENCODED, LinkLimits
 from gateway.link.values import BLOCK, HubReceipt, HubRefusal, Urgency
 from gateway.model import Priority
 
@@ -80,7 +80,8 @@ class Incoming:
     def begin(self, window: Callable[[Urgency], int], now: float) -> None:
         """What the site believes to be our windows."""
         for one in Priority:
-            self._windows[one] = Window(window(Urgency.of(one)), self._limits.max_window, now)
+            size = window(Urgency.of(one))
+            self._windows[one] = Window(size, self._limits.max_window, now, least=MAX_ENCODED)
 
     def widen(self, window: Callable[[Urgency], int], now: float) -> None:
         """What our windows are, when the site could not know it."""
@@ -141,9 +142,9 @@ class Incoming:
         self._again(number, one, offset, now, rtt, plain=False)
 
     def again(self, number: int, now: float, rtt: float) -> bool:
-        """Want the object from the begin, plain. False: it is over, or has begun anew too often."""
+        """Want the object from the begin, plain. False: it is over, or that makes no sense (any more)."""
         one = self._open.get(number)
-        if one is None or one.turn >= self._limits.max_turns:
+        if one is None or one.turn >= self._limits.max_turns or not one.offer.size:
             return False
         self._again(number, one, 0, now, rtt, plain=True)
         return True

@@ -74,6 +74,8 @@ class _Lane:
     def __init__(self, priority: Priority, credit: int) -> None:
         self.priority = priority
         self.credit = SendCredit(credit)
+        self.owed = 0  # bytes of blocks that have begun to leave: no other may take their credit
+        self.thirsty: _Outbound | None = None  # a block that could not begin for lack of credit is next
         self.small: deque[_Sending] = deque()  # not asked for yet
         self.small_ahead = 0  # original bytes asked for or encoded
         self.encoded: deque[tuple[_Sending, Encoded]] = deque()  # small ones, ready to leave
@@ -300,14 +302,30 @@ class Outgoing:
     def _cut(self, lane: _Lane, block: _Outbound, payload: int, *, inline: bool) -> tuple[Buffer, ...] | None:
         start = block.position
         whole = len(block.payload)
-        count = min(payload, whole - start, lane.credit.available)
-        if count <= 0 and whole:
+        if start == 0 and whole and not self._may_begin(lane, block):
             return None
+        count = min(payload, whole - start)
         block.position = start + count
         lane.credit.sent += count
+        lane.owed -= count
         head = block.head if start == 0 else None
         header = data_header(lane.priority, block.number, block.turn, inline, head, block.position == whole)
         return (header, block.payload[start : block.position])
+
+    @staticmethod
+    def _may_begin(lane: _Lane, block: _Outbound) -> bool:
+        """A block begins when there is credit for all of it.
+
+        Otherwise several that have begun could wait for each other: what is not whole is not consumed.
+        """
+        if lane.thirsty not in (None, block):
+            return False
+        if lane.credit.available - lane.owed < len(block.payload):
+            lane.thirsty = block
+            return False
+        lane.thirsty = None
+        lane.owed += len(block.payload)
+        return True
 
     def _want_small(self, lane: _Lane) -> None:
         while lane.small and lane.small_ahead < self._limits.ahead:
@@ -332,7 +350,12 @@ class Outgoing:
     def _leave_ring(self, lane: _Lane, one: _Sending) -> None:
         """It has nothing to send, for now or for good; what was read of it is dropped."""
         one.ready.clear()
-        one.current = None
+        if one.current is not None:
+            if one.current.position:
+                lane.owed -= len(one.current.payload) - one.current.position
+            if lane.thirsty is one.current:
+                lane.thirsty = None
+            one.current = None
         one.pending = 0
         for line in (lane.ring, lane.waiting):
             if one in line:
