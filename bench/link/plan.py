@@ -20,8 +20,8 @@ BENCHED = ("geo-clear", "geo", "geo-asym-clear", "leo", "dsl")
 # Round trips per object, from this laboratory. What does not wait has 0.
 _TRIPS = {"storescu": 3.4, "storescu-nodelay": 1.5, "orthanc": 3.4, "orthanc-http": 1.3, "direct-one": 1.2}
 _LEAST = 5
-_ORDER = {"hub": 0, "direct": 1, "direct-one": 2}
-_SINGLE_FILE = ("geo-clear", "dsl")
+_ORDER = {"hub": 0, "direct": 1, "direct-window": 2, "direct-one": 3}
+_FEW_LINKS = {"direct-one": ("geo-clear", "dsl"), "direct-window": ("geo-clear", "geo")}
 _SEGMENT = 1448.0  # bytes
 
 
@@ -66,13 +66,13 @@ def cells(
 ) -> Iterator[Cell]:
     """Yield the runs, ours first. `budget` seconds for one run of another program; ours may take twice that.
 
-    Who does not compress needs for noise what it needs for images: that is not measured twice. What has to
-    wait for its turn at the far end is measured on two links only, once.
+    Who does not compress needs for noise what it needs for images: that is not measured twice. What is of
+    interest for one reason only is measured on two links.
     """
     every = [(p, load, way) for load in loads for p in profiles for way in ways]
     every.sort(key=lambda each: _ORDER.get(each[2], len(_ORDER)))
     for profile, load, way in every:
-        if (load is NOISE and way != "hub") or (way == "direct-one" and profile not in _SINGLE_FILE):
+        if (load is NOISE and way != "hub") or profile not in _FEW_LINKS.get(way, (profile,)):
             continue
         each = seconds_each(way, PROFILES[profile], load)
         objects = min(load.count, max(_LEAST, int(budget * (2 if WAYS[way].ours else 1) / each)))

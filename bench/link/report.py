@@ -18,6 +18,7 @@ from bench.report import Verdict
 from gateway.demo.lab import PROFILES
 
 _MEGABYTE = 1e6
+_HEADERS = 1.045  # bytes on the wire per byte of a stream, in packets of 1500
 Row = Sequence[str]
 
 
@@ -188,6 +189,12 @@ def verdicts(results: Results) -> Iterator[Verdict]:
     for profile in BENCHED:
         yield from _share(results, profile, CBCT.name, "hub", 1.8)
     yield from _share(results, "geo-clear", NOISE.name, "direct", 0.8)
+    window = results.median("geo-clear", RECORDS.name, "direct-window")
+    if window is not None:
+        bound = _bound(window)
+        ratio = window.seconds / bound
+        words = f"records, geo-clear: {WAYS[window.way].label} / physical bound of {bound:.1f} s"
+        yield _verdict(words, ratio, "×", "≤ 1.3", ratio <= 1.3)
     for name, runs in _grouped(results.preemptions).items():
         worst = max(each.seconds for each in runs)
         bar = runs[0].bar
@@ -201,6 +208,14 @@ def verdicts(results: Results) -> Iterator[Verdict]:
         again, bar = cut.again_per_cut / 1000, cut.bar_per_cut / 1000
         words = f"{cut.object_bytes / _MEGABYTE:.0f} MB cut {cut.cuts} times, {cut.profile}: again per cut"
         yield _verdict(words, again, "kB", f"< {bar:.0f}", again < bar)
+
+
+def _bound(run: Transfer) -> float:
+    """What no sender of plain DICOM can beat: every byte once, headers, and three round trips.
+
+    TCP's connect, the association, and the answer to the last object.
+    """
+    return run.object_bytes * _HEADERS / run.rate + 3 * PROFILES[run.profile].round_trip
 
 
 def _times(results: Results, load: str, profile: str, way: str, least: float) -> Iterator[Verdict]:

@@ -7,6 +7,7 @@
     gateway -> storescp    the gateway at the near end, no gateway at the far end: plain DICOM, cold;
                            `storescp --fork`, because a PACS serves several associations at once
     gateway -> storescp, one   the same to a storescp that serves one association at a time
+    gateway -> window      the same to an SCP (pynetdicom) that grants asynchronous operations
     gateway -> hub         the gateway at both ends, TLS 1.3, link up
 
 For those with a gateway, time begins when a console at the near end begins to send, and ends when the near
@@ -15,6 +16,7 @@ gateway has the last receipt. For the others it is that of the program that send
 
 from __future__ import annotations
 
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -29,6 +31,7 @@ from tests.support.orthanc import Orthanc
 from tests.support.ports import free_port
 from tests.support.processes import Program
 
+WINDOW = 64
 _PATIENCE = 3600.0
 
 
@@ -168,10 +171,14 @@ class _Direct(Way):
     ours = True
     fork = True
 
+    def centre(self, port: int) -> Program:
+        """The PACS at the far end."""
+        return storescp(self.place / "in", port, fork=self.fork, env=dict(NODELAY))
+
     def __enter__(self) -> Self:
         port = free_port()
         with self.lab.far.entered():
-            self._scp = storescp(self.place / "in", port, fork=self.fork, env=dict(NODELAY))
+            self._scp = self.centre(port)
         self._gateway = Gateway(
             GatewayProcess(
                 self.place / "gateway",
@@ -203,6 +210,20 @@ class _DirectSingle(_Direct):
     name = "direct-one"
     label = "gateway → storescp, one association at a time"
     fork = False
+
+
+class _DirectWindow(_Direct):
+    name = "direct-window"
+    label = f"gateway → an SCP that grants a window of {WINDOW}"
+
+    def centre(self, port: int) -> Program:
+        """The PACS at the far end."""
+        inbox = self.place / "in"
+        inbox.mkdir()
+        command = [sys.executable, "-m", "bench.link.window_scp", str(port), str(inbox), str(WINDOW)]
+        program = Program(command, cwd=Path(__file__).parents[2])
+        program.wait_listening(port)
+        return program
 
 
 class _Hub(Way):
@@ -242,6 +263,7 @@ ALL: tuple[type[Way], ...] = (
     _OrthancPeers,
     _Direct,
     _DirectSingle,
+    _DirectWindow,
     _Hub,
 )
 WAYS: Mapping[str, type[Way]] = {each.name: each for each in ALL}
