@@ -97,6 +97,7 @@ class Courier:
         self._record: asyncio.Task[None] | None = None
         self._probe: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
+        self._fresh = asyncio.Event()  # set, and replaced, when something was claimed
         self._dry = {Priority.RECORD: False, Priority.BULK: False}  # the spool had nothing more of that kind
         self._records_due: float | None = None  # wall clock, inf: never; None: ask (work arrived since)
         self._outcomes: list[Settlement] = []
@@ -257,6 +258,9 @@ class Courier:
             )
             for job in jobs:
                 self._ready.push(job)
+            if jobs:
+                self._fresh.set()
+                self._fresh = asyncio.Event()
             if not jobs and tried:
                 self._health.new_round()
             elif not jobs and generation == self._generation:
@@ -389,6 +393,10 @@ class Courier:
         if self._breaker.state is Circuit.TRIAL and self._unsettled:
             return None
         return self._ready.first(min(most, self._most))
+
+    async def news(self) -> None:
+        """Return when something more may be on offer than there was."""
+        await self._fresh.wait()
 
     def in_sight(self, most: Priority) -> Sequence[Job]:
         """The jobs a lane might take."""

@@ -25,6 +25,7 @@ class Destination:
 
     peer: Peer
     paused: bool = False  # as it was when the process ended, or as configured
+    policy: DeliveryPolicy | None = None  # None: that of all others
 
     @property
     def name(self) -> str:
@@ -67,7 +68,7 @@ class DeliveryEngine:
                 transport(destination.peer),
                 spool,
                 notices,
-                policy=policy or DeliveryPolicy(),
+                policy=destination.policy or policy or DeliveryPolicy(),
                 max_associations=destination.peer.max_associations,
                 paused=destination.paused,
                 clock=clock,

@@ -16,6 +16,7 @@ class Dispatcher(Protocol):
     def offer(self, most: Priority) -> Job | None: ...
     def in_sight(self, most: Priority) -> Sequence[Job]: ...
     def hand_over(self, most: Priority) -> Job: ...
+    async def news(self) -> None: ...
     def on_outcome(self, job: Job, outcome: Receipt | DeliveryFailure, seconds: float) -> None: ...
 
 
@@ -37,6 +38,9 @@ class Lane:
         job = self._courier.hand_over(self._most)
         self.taken[job.delivery.number] = job
         return job
+
+    async def more(self) -> None:
+        await self._courier.news()
 
     def settled(self, job: Job, outcome: Receipt | DeliveryFailure, seconds: float) -> None:
         del self.taken[job.delivery.number]

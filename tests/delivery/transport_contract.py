@@ -82,6 +82,9 @@ class ListedWork:
         self.taken.append(job.delivery.number)
         return job
 
+    async def more(self) -> None:
+        await asyncio.Event().wait()  # all there ever is was there from the beginning
+
     def settled(self, job: Job, outcome: Receipt | DeliveryFailure, seconds: float) -> None:
         number = job.delivery.number
         assert number in self.taken, "settled without being taken"

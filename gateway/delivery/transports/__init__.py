@@ -38,6 +38,9 @@ class Work(Protocol):
     def take(self) -> Job:
         """Take what `first()` shows. From now on the transport owes a `settled`."""
 
+    async def more(self) -> None:
+        """Return when something new may be on offer: for who could take more and has something under way."""
+
     def settled(self, job: Job, outcome: Receipt | DeliveryFailure, seconds: float) -> None:
         """How it ended, `seconds` after the first byte was sent."""
 
