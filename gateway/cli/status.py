@@ -8,12 +8,14 @@ from pathlib import Path
 
 import click
 
+from gateway.cli import watching
 from gateway.cli.exit_codes import ExitCode
 from gateway.cli.failures import Failure
 from gateway.cli.options import Duration, connect, json_option, socket_options
-from gateway.cli.output import Cell, Column, on_terminal, print_json, say, table
+from gateway.cli.output import Cell, Column, print_json, say, table
 from gateway.operator import codec, facts
 from gateway.operator.client import DaemonUnreachable, OperatorClient
+from gateway.operator.site_facts import SiteFacts
 from gateway.operator.verdict import label
 from gateway.operator.words import count_of, duration, size
 
@@ -74,7 +76,7 @@ def command(
         if wait_empty:
             data = _until_empty(client, data, timeout)
         if watch:
-            _watch(client, interval, as_json)
+            watching.watch(client.status, lambda found: _show(found, as_json), interval, drawn=not as_json)
             return
         _show(data, as_json)
     if check:
@@ -84,18 +86,6 @@ def command(
                 say(sentence)
         if late or data["level"] == "attention":
             ctx.exit(ExitCode.ATTENTION)
-
-
-def _watch(client: OperatorClient, interval: float, as_json: bool) -> None:
-    try:
-        while True:
-            data = client.status()
-            if on_terminal():
-                click.clear()
-            _show(data, as_json)
-            time.sleep(interval)
-    except KeyboardInterrupt:
-        say()
 
 
 def _until_empty(client: OperatorClient, data: codec.Json, patience: float) -> codec.Json:
@@ -152,9 +142,10 @@ def _show(data: codec.Json, as_json: bool) -> None:
             say(sentence, "red")
     say()
     _destinations(status)
-    for sentence in _unverified(status):
+    for sentence in [*_unverified(status), *_held_back(status)]:
         say(sentence)
     say()
+    _sites(status)
     _spool(status.spool)
     _commitments(status.commitments)
     _steps(status.steps)
@@ -175,6 +166,9 @@ def _destinations(status: facts.Status) -> None:
         Column("held", right=True),
         Column("delivered", right=True),
         Column("rate", right=True),
+        Column("rtt", right=True),
+        Column("loss", right=True),
+        Column("done in", right=True),
         Column("next try", right=True),
         Column("why"),
     ]
@@ -191,9 +185,54 @@ def _unverified(status: facts.Status) -> list[str]:
     ]
 
 
+def _held_back(status: facts.Status) -> list[str]:
+    return [f"Held back for {label(one)}: {one.held_back}." for one in status.destinations if one.held_back]
+
+
+def _sites(status: facts.Status) -> None:
+    if not status.sites:
+        return
+    columns = [
+        Column("site"),
+        Column("link"),
+        Column("for", right=True),
+        Column("last contact", right=True),
+        Column("waiting there", right=True),
+        Column("oldest", right=True),
+        Column("received", right=True),
+        Column("rate", right=True),
+        Column("rtt", right=True),
+        Column("loss", right=True),
+        Column("why"),
+    ]
+    table(columns, [_site(one, status.now) for one in status.sites])
+    say()
+
+
+def _site(one: SiteFacts, now: float) -> list[Cell | str]:
+    waiting = "-"
+    if one.waiting_objects:
+        waiting = f"{one.waiting_objects} ({size(one.waiting_bytes or 0)})"
+    received = f"{one.received_objects} ({size(one.received_bytes)})" if one.received_objects else "-"
+    return [
+        one.name,
+        Cell("connected", "green") if one.connected else Cell("away", "red"),
+        _age(one.since, now),
+        _age(one.last_contact_at, now),
+        waiting,
+        _age(one.oldest_waiting_at, now),
+        received,
+        f"{size(one.bytes_per_second)}/s" if one.bytes_per_second else "-",
+        "-" if one.rtt_seconds is None else duration(one.rtt_seconds),
+        "-" if one.loss is None else f"{one.loss:.1%}",
+        one.reason,
+    ]
+
+
 def _destination(one: facts.DestinationFacts, now: float) -> list[Cell | str]:
     link = "paused" if one.paused else one.link
-    rate = f"{size(one.bytes_per_second)}/s" if one.bytes_per_second else "-"
+    speed = one.throughput if one.throughput is not None else one.bytes_per_second
+    rate = f"{size(speed)}/s" if speed else "-"
     return [
         label(one),
         Cell(link, _LINK_STYLE.get(link, "")),
@@ -205,6 +244,9 @@ def _destination(one: facts.DestinationFacts, now: float) -> list[Cell | str]:
         Cell(str(one.held.count or "-"), "red" if one.held.count else ""),
         str(one.delivered.count),
         rate,
+        "-" if one.rtt_seconds is None else duration(one.rtt_seconds),
+        "-" if one.loss is None else f"{one.loss:.1%}",
+        "-" if one.eta_seconds is None else duration(one.eta_seconds),
         "-" if one.next_try_at is None else f"in {duration(one.next_try_at - now)}",
         one.link_reason,
     ]
