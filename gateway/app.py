@@ -1,7 +1,8 @@
 """The composition root: the only file that builds things. It reads as the main flow.
 
-    config -> spool -> storage, commitment and procedure step services -> listeners
+    config -> spool -> storage, commitment and procedure step services -> listeners, streams of links
                     -> couriers with their transports, and who else works from the journal
+           -> the ways to others: dialled, or over a link
            -> relay: far ends for whatever is not served here
            -> log, metrics, operator API, which only look on
 
@@ -18,13 +19,14 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from gateway import __version__, chores, settings, systemd
 from gateway.association.tls import ClientContexts
+from gateway.association.way import Ways
 from gateway.commitment.engine import CommitmentEngine
 from gateway.config.schema import Config
 from gateway.configuring.keeper import Keeper
@@ -33,9 +35,11 @@ from gateway.configuring.undelivered import undelivered
 from gateway.delivery.capabilities import Capabilities
 from gateway.delivery.engine import DeliveryEngine, Destination
 from gateway.delivery.pauses import Pauses
+from gateway.delivery.transports import Transport
 from gateway.delivery.transports.dicom import DicomTransport
 from gateway.errands import Errands
 from gateway.errors import GatewayError, known
+from gateway.link_ends import Surroundings, link_end
 from gateway.links import Links
 from gateway.listener import Listener
 from gateway.logs import LogNotices, setup
@@ -47,10 +51,10 @@ from gateway.notices import Alarm, Notices
 from gateway.procedure_steps.engine import StepEngine
 from gateway.reachability import Leave, Reachabilities
 from gateway.relay.dialer import Dialer
-from gateway.routing import RoutingTable
+from gateway.routing import Routing, RoutingTable
 from gateway.services.commitment import CommitmentResults, CommitmentService
 from gateway.services.mpps import ProcedureStepService
-from gateway.services.registry import ServiceRegistry
+from gateway.services.registry import Service, ServiceRegistry
 from gateway.services.relay import RelayService
 from gateway.services.storage import StorageService
 from gateway.services.ups_guard import UpsGuard
@@ -87,7 +91,6 @@ class Gateway:
         self._errands = Errands()
         self._shaper = Shaper(settings.traffic_schedule(config), wall_clock=time.time)
         self._shaped = settings.shaped_peers(config)
-        self._tls_contexts = ClientContexts()
         self._inherited = inherited or {}
         self._cleanup = contextlib.AsyncExitStack()
         self._core: list[asyncio.Future[None]] = []
@@ -109,7 +112,8 @@ class Gateway:
         self.notices.subscribe(LogNotices(refusals, call_later=loop.call_later))
 
         await self._keep(undo)
-        await self._deliver(undo)
+        await self._connect(undo)
+        await self._deliver()
         self._pass_through(undo)
         self._follow_up(undo)
         self._take()
@@ -130,15 +134,36 @@ class Gateway:
         self._capabilities = await asyncio.to_thread(Capabilities.load, state_dir)
         undo.push_async_callback(self._capabilities.save)
 
-    async def _deliver(self, undo: contextlib.AsyncExitStack) -> None:
+    async def _connect(self, undo: contextlib.AsyncExitStack) -> None:
+        """The ways to others: dialled, or over a link."""
+        self._executor = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="delivery")
+        undo.callback(self._executor.shutdown, wait=False, cancel_futures=True)
+        self._link = await link_end(
+            self.config,
+            Surroundings(
+                config=self.config,
+                own_ae=self._own_ae,
+                peers=self._peers,
+                routing=self._routing,
+                spool=self.spool,
+                executor=self._executor,
+                notices=self.notices,
+                link_changed=self._link_changed,
+                shaper=self._shaper,
+                shaped=self._shaped,
+            ),
+        )
+        undo.push_async_callback(self._link.close)
+        self._way_to = Ways(ClientContexts(), self._link.carrier_to).of
+
+    async def _deliver(self) -> None:
         """What delivers them."""
         pauses = await asyncio.to_thread(Pauses.load, self.config.gateway.state_dir)
-        executor = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="delivery")
-        undo.callback(executor.shutdown, wait=False, cancel_futures=True)
+        peers = [self._peers[name] for name in self._destinations]
         self.engine = DeliveryEngine(
             self.spool,
-            [Destination(self._peers[name], paused=name in pauses) for name in self._destinations],
-            self._transports(executor),
+            [Destination(peer, peer.name in pauses, self._link.policy(peer)) for peer in peers],
+            self._transport,
             self.notices,
             settings.delivery_policy(self.config),
             remember_paused=pauses.save,
@@ -151,7 +176,7 @@ class Gateway:
             self._peers,
             own_ae=self._own_ae,
             reachabilities=self._reachabilities,
-            way_to=self._tls_contexts.of,
+            way_to=self._way_to,
             notices=self.notices,
             policy=settings.relay_policy(self.config),
         )
@@ -174,7 +199,7 @@ class Gateway:
             self.notices,
             settings.commitment_policy(self.config),
             destinations=self._destinations,
-            way_to=self._tls_contexts.of,
+            way_to=self._way_to,
             reachable=leave.ask,
             dialled=leave.tell,
             timeouts=timeouts,
@@ -186,7 +211,7 @@ class Gateway:
             self.notices,
             settings.step_policy(self.config),
             routing=self._routing,
-            way_to=self._tls_contexts.of,
+            way_to=self._way_to,
             timeouts=timeouts,
             reachable=leave.ask,
             report=leave.tell,
@@ -200,12 +225,14 @@ class Gateway:
             spool=self.spool,
             engine=self.engine,
             reachabilities=self._reachabilities,
-            way_to=self._tls_contexts.of,
+            way_to=self._way_to,
             plan=settings.budget_plan(self.config),
             schedule=settings.traffic_schedule(self.config),
             shaper=self._shaper,
             shaped=self._shaped,
             errands=self._errands,
+            linked=self._link.linked,
+            sites=self._link.sites,
         )
         undo.callback(self._reachabilities.subscribe(self._peer_changed))
 
@@ -217,24 +244,41 @@ class Gateway:
             if peer in self._destinations:
                 self.engine.kick(peer)
 
+    def _link_changed(self, via: str, up: bool, reason: str) -> None:
+        """What is known of a link is known of all who are reached by it."""
+        now, measures = time.monotonic(), self._link.linked(via)
+        for name, peer in self._peers.items():
+            if peer.via != via:
+                continue
+            if up:
+                self._reachabilities.of(name).succeeded(now)
+            else:
+                self._reachabilities.of(name).failed(now, reason)
+            if name in self._destinations and self._link.policy(peer) is not None:
+                if up:
+                    self.engine.answered(name, (measures.rtt if measures else None) or 0.0)
+                else:
+                    self.engine.unreachable(name, reason)
+
     def _take(self) -> None:
         """What takes objects and requests."""
         commitment_limits = settings.commitment_limits(self.config)
-        registry = ServiceRegistry(
-            self._routing,
-            [
-                VerificationService(self._dialer.echo),
-                CommitmentResults(self._links.inbox.before(self._commitment.take_result), commitment_limits),
-                CommitmentService(self.spool, self._commitment, self._peers, commitment_limits),
-                ProcedureStepService(self._steps, self.notices, settings.step_limits(self.config)),
-                StorageService(self.spool, self._capabilities, notices=self.notices),
-            ],
-            relaying=self._relay,
-            max_operations=self.config.limits.max_operations,
-        )
-        limits = settings.listener_limits(self.config)
+        services: list[Service] = [
+            VerificationService(self._dialer.echo),
+            CommitmentResults(self._links.inbox.before(self._commitment.take_result), commitment_limits),
+            CommitmentService(self.spool, self._commitment, self._peers, commitment_limits),
+            ProcedureStepService(self._steps, self.notices, settings.step_limits(self.config)),
+            StorageService(self.spool, self._capabilities, notices=self.notices),
+        ]
+
+        def registry(routing: Routing) -> ServiceRegistry:
+            most = self.config.limits.max_operations
+            return ServiceRegistry(routing, services, relaying=self._relay, max_operations=most)
+
+        self._link.serve(registry)
+        everybody, limits = registry(self._routing), settings.listener_limits(self.config)
         self.listeners = [
-            Listener(one, registry, notices=self.notices, limits=limits)
+            Listener(one, everybody, notices=self.notices, limits=limits)
             for one in settings.listeners(self.config)
         ]
 
@@ -279,6 +323,8 @@ class Gateway:
         for listener in self.listeners:
             await listener.start(self._inherited.get(listener.settings.name, ()))
             undo.push_async_callback(listener.close)
+        await self._link.start()
+        undo.push_async_callback(self._link.turn_away)
         self._run_core("configuration", self._keeper.run())
 
     async def wait(self) -> None:
@@ -292,22 +338,20 @@ class Gateway:
         """Take nothing new, let what is under way come to its end, and let go of everything."""
         await self._cleanup.aclose()
 
-    def _transports(self, executor: ThreadPoolExecutor) -> Callable[[Peer], DicomTransport]:
-        def transport(peer: Peer) -> DicomTransport:
-            return DicomTransport(
-                peer,
-                calling_ae=peer.calling_ae or self._own_ae,
-                open_data=self.spool.open_data,
-                capabilities=self._capabilities,
-                work_dir=self.config.gateway.state_dir / "work",
-                executor=executor,
-                notices=self.notices,
-                policy=settings.delivery_policy(self.config),
-                timeouts=settings.requestor_timeouts(self.config),
-                shaper=self._shaper if peer.name in self._shaped else None,
-            )
-
-        return transport
+    def _transport(self, peer: Peer) -> Transport:
+        return self._link.transport(peer) or DicomTransport(
+            peer,
+            calling_ae=peer.calling_ae or self._own_ae,
+            open_data=self.spool.open_data,
+            capabilities=self._capabilities,
+            work_dir=self.config.gateway.state_dir / "work",
+            executor=self._executor,
+            notices=self.notices,
+            policy=settings.delivery_policy(self.config),
+            timeouts=settings.requestor_timeouts(self.config),
+            shaper=self._shaper if peer.name in self._shaped else None,
+            way_to=self._way_to,
+        )
 
     def _run_core(self, name: str, work: Coroutine[object, object, None]) -> None:
         self._core.append(asyncio.create_task(work, name=name))

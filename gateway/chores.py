@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 
+from gateway.errors import SpoolFailure
 from gateway.model import DeliveryState
 from gateway.notices import Alarm, Notices
 from gateway.spool import Spool
@@ -35,6 +36,19 @@ async def expire(spool: Spool, keep: Collection[str] = ()) -> None:
                 *(report.released, report.objects, report.bytes, report.history),
             )
         wait = _EXPIRE_EVERY
+
+
+async def sweep(remove: Callable[[], Awaitable[int]]) -> None:
+    """Remove now and then what sites began to send and never went on with."""
+    while True:
+        await asyncio.sleep(_EXPIRE_EVERY)
+        try:
+            count = await remove()
+        except SpoolFailure as error:
+            _log.warning("unfinished objects of sites could not be cleared away: %s", error)
+        else:
+            if count:
+                _log.info("cleared away %d objects that sites had begun to send long ago", count)
 
 
 async def tell_orphans(
