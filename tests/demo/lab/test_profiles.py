@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +58,11 @@ def test_a_profile_passes_through_json(name: str) -> None:
 def test_what_no_line_can_be_is_refused_in_words(make: Callable[[], object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_the_documentation_lists_them_all_as_they_are() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "long-link-lab.md").read_text()
+    listed = re.findall(r"^\| `([a-z-]+)` \| (.*?) \|$", text, re.MULTILINE)
+    assert [pair for pair in listed if pair[0] in PROFILES] == [
+        (name, each.words) for name, each in PROFILES.items()
+    ]
