@@ -346,6 +346,31 @@ class LinkChanged(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class LinkConnected(Notice):
+    """A gateway link came up: both ends have said hello."""
+
+    link: str  # at a site: the hub; at a hub: the site
+    inbound: bool
+    address: str
+    tls: str
+    software: str  # of the other end, as it says
+    resumed: bool  # the TLS session was one of before
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLost(Notice):
+    """A gateway link went down, or, at a site, cannot be brought up: told once for each reason."""
+
+    link: str
+    inbound: bool
+    address: str
+    reason: str
+    seconds: float  # it was up; 0: it was not
+    bytes_in: int
+    bytes_out: int
+
+
+@dataclass(frozen=True, slots=True)
 class OperatorActed(Notice):
     """Somebody did something through the operator API, or tried to."""
 

@@ -36,6 +36,8 @@ POKES_OF: dict[str, tuple[str, ...]] = {
     "CommitmentReported": ("queue",),
     "LinkChanged": ("link", "status"),
     "StepLinkChanged": ("link", "status"),
+    "LinkConnected": ("link", "status"),
+    "LinkLost": ("link", "status"),
     "DialFailed": ("link",),
     "ConnectionRefused": ("associations",),
     "AssociationRefused": ("associations",),

@@ -39,7 +39,7 @@ async def connect(
         on_phase("tcp")  # to whoever looks on: what stands for it
         await _carried(factory, peer, way, timeouts.connect)
         return
-    sock = await _dial(peer, timeouts.connect, on_phase)
+    sock = await open_socket(peer, timeouts.connect, on_phase)
     if way is None or peer.tls is None:
         await loop.create_connection(factory, sock=sock)
         return
@@ -73,8 +73,9 @@ def _ignore(_phase: str) -> None:
     """Nobody wants to know."""
 
 
-async def _dial(peer: Peer, patience: float, on_phase: OnPhase) -> socket.socket:
-    """Return a connected TCP socket to `peer`, trying every address its name has."""
+async def open_socket(peer: Peer, patience: float, on_phase: OnPhase | None = None) -> socket.socket:
+    """Return a connected TCP socket to `peer`, trying every address its name has. Raises ConnectFailed."""
+    on_phase = on_phase or _ignore
     loop = asyncio.get_running_loop()
     reason = f"the name {peer.host} has no address"
     on_phase("resolve")

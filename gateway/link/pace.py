@@ -43,6 +43,10 @@ class Pace:
         self.rate = latest if self.rate is None else self.rate + _WEIGHT * (latest - self.rate)
         return True
 
+    def due(self, now: float) -> bool:
+        """Say whether `seen` would make something of it: asking the kernel is not for nothing."""
+        return self._since is None or now - self._since[0] >= _INTERVAL
+
     def ran_dry(self) -> None:
         """There was nothing more to send: the interval is worth nothing."""
         self._since = None

@@ -15,6 +15,8 @@ from gateway.notices import (
     ConnectionRefused,
     DeliverySettled,
     LinkChanged,
+    LinkConnected,
+    LinkLost,
     Notice,
     ObjectRefused,
     ObjectStored,
@@ -80,6 +82,31 @@ def _line(notice: Notice) -> Line:
             )
         case DeliverySettled():
             return _delivery(notice)
+        case LinkConnected():
+            return Line(
+                logging.INFO,
+                "gateway link up",
+                (
+                    ("link", notice.link),
+                    ("peer", notice.address),
+                    ("tls", Words(notice.tls)),
+                    ("resumed", "yes" if notice.resumed else ""),
+                    ("software", Words(notice.software)),
+                ),
+            )
+        case LinkLost():
+            return Line(
+                logging.WARNING,
+                "gateway link down",
+                (
+                    ("link", notice.link),
+                    ("peer", notice.address),
+                    ("reason", Words(notice.reason)),
+                    ("up", Seconds(notice.seconds)),
+                    ("in", Size(notice.bytes_in)),
+                    ("out", Size(notice.bytes_out)),
+                ),
+            )
         case LinkChanged():
             return Line(
                 logging.INFO if notice.after == "online" else logging.WARNING,
