@@ -112,7 +112,7 @@ def _unfolded(samples: _Samples) -> _Samples:
 
 
 def pack_image(block: bytes, part: Part) -> bytes | None:
-    """Return the payload of codec `jpeg-ls`, None where there is no whole row or it would be too wide."""
+    """Return the payload of codec `jpeg-ls`, None where it cannot be made of this block."""
     width, columns = part.width, part.columns
     rows = max(0, part.stop - part.skip) // (columns * width)
     if not rows or columns > _MOST_COLUMNS or rows > _MOST_COLUMNS:
@@ -123,7 +123,10 @@ def pack_image(block: bytes, part: Part) -> bytes | None:
     samples = samples - samples.dtype.type(base)
     # The library takes the bytes of a sample from the number of bits.
     bits = max(most.bit_length(), 9 if width == 2 else 2)
-    image: bytes = _CharLS._encode(samples.tobytes(), 0, 0, rows, columns, 1, bits)
+    try:
+        image: bytes = _CharLS._encode(samples.tobytes(), 0, 0, rows, columns, 1, bits)
+    except RuntimeError:  # of a few pixels it can make more bytes than it has made room for
+        return None
     edges = block[: part.skip] + block[end:]
     rest = pack(edges, 1) if edges else b""
     return _IMAGE.pack(part.skip, width, base, rows, columns, len(rest)) + rest + image

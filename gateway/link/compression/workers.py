@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from gateway.errors import LocalError
@@ -81,13 +82,14 @@ class Workers:
         await asyncio.gather(*(worker.end() for worker in self._all))
 
     async def _ask(self, kind: int, rest: bytes) -> tuple[int, int, bytes]:
-        if self._closed:
-            raise WorkerDown("the workers have been ended")
         worker = await self._free.get()
+        if self._closed:
+            self._free.put_nowait(worker)  # whoever else waits is to learn it, too
+            raise WorkerDown("the workers have been ended")
         # Who asks may go away in the middle; the worker then still finishes, and is in step with us.
-        task = asyncio.get_running_loop().create_task(self._do(worker, kind, rest))
+        task = asyncio.get_running_loop().create_task(worker.ask(kind, rest))
         self._under_way.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(partial(self._done, worker))
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -95,14 +97,9 @@ class Workers:
                 raise WorkerDown("the workers have been ended") from None
             raise
 
-    async def _do(self, worker: _Worker, kind: int, rest: bytes) -> tuple[int, int, bytes]:
-        try:
-            return await worker.ask(kind, rest)
-        finally:
-            self._free.put_nowait(worker)
-
-    def _done(self, task: asyncio.Task[tuple[int, int, bytes]]) -> None:
+    def _done(self, worker: _Worker, task: asyncio.Task[tuple[int, int, bytes]]) -> None:
         self._under_way.discard(task)
+        self._free.put_nowait(worker)
         if not task.cancelled():
             task.exception()  # looked at, in case nobody waits for it any more
 
