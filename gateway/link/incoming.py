@@ -135,7 +135,7 @@ class Incoming:
             return
         if not 0 <= offset <= one.offer.size or (offset % BLOCK and offset != one.offer.size):
             raise ValueError(f"an object of {one.offer.size} bytes cannot go on at {offset}")
-        if one.turn or (one.inline and one.expected):
+        if one.turn:
             raise ValueError(f"transfer {number} was accepted before")
         if one.inline or (one.accepted and not offset):
             return

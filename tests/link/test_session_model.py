@@ -150,7 +150,7 @@ def test_streams_carry_their_bytes_in_order_beside_objects(seed: int, count: int
 
 @pytest.mark.parametrize("restarted", ["line", "site", "hub", "both"])
 def test_cut_at_every_frame_of_a_transfer(restarted: str) -> None:
-    """One record, one image of several blocks, one that cannot be rebuilt at first, reports; cut after each frame."""
+    """A record, an image of several blocks, one object that cannot be rebuilt at first, and reports."""
 
     def scene() -> tuple[Site, Hub]:
         random = Random(7)

@@ -1,10 +1,10 @@
 """Two sessions of the gateway link joined by two pipes, with everything around them played by plain code.
 
-A `Pair` is one connection. What outlives it is in `Site` (what is to be sent, what was answered, which reports
-came) and `Hub` (what is durable there, what is partly there, what it has to report). `Pair.step` does one
-thing of all that could happen now, chosen by a random generator, and `settle` does things until nothing is
-left; `cut` forgets everything on the way. After every frame the rules of FORMAT.md that can be seen from outside
-are checked: credit, strict priority, one word for each transfer, small objects decoded in order.
+A `Pair` is one connection; to cut it, drop it. What outlives it is in `Site` (what is to be sent, what was
+answered, which reports came) and `Hub` (what is durable there, what is partly there, what it has to report).
+`Pair.step` does one thing of all that could happen now, chosen by a random generator, and `settle` does
+things until nothing is left. Each frame is checked against the rules of FORMAT.md that can be seen from
+outside: credit, strict priority, one word for each transfer, small objects decoded in order.
 """
 
 from __future__ import annotations
