@@ -305,6 +305,7 @@ class Gateway:
             metrics=self.metrics,
             scrub=self._scrub,
             warm=self._dialer.warm.idle,
+            way_to=self._way_to,
         )
         await surface.start(undo)
 

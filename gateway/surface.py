@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from gateway import settings
+from gateway.association.way import Way
 from gateway.audit.trail import AuditTrail
 from gateway.certificates.room import CertificateRoom
 from gateway.config.schema import Config
@@ -64,6 +65,7 @@ class Surface:
     log_ring: LogRing
     metrics: Metrics
     scrub: Scrub
+    way_to: Callable[[Peer], Way]  # how the gateway itself reaches a peer
     warm: Callable[[str], int]  # idle associations that the relay keeps to a peer
 
     async def start(self, undo: AsyncExitStack) -> None:
@@ -79,6 +81,7 @@ class Surface:
             render_metrics=self.metrics.render,
             timeouts=settings.requestor_timeouts(config),
             errands=self.errands,
+            way_to=self.way_to,
             ways=self.links,
         )
         undo.push_async_callback(control.close)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 
 from gateway.association.errors import AssociateRejectedError, ConnectFailed
 from gateway.association.requestor import RequestorAssociation, RequestorTimeouts, open_association
-from gateway.association.tls import client_context
 from gateway.dicom import status
 from gateway.dicom.negotiation import split_contexts
 from gateway.dicom.sop_classes import VERIFICATION
 from gateway.errors import LocalError, PeerError
 from gateway.model import AETitle, Peer
 from gateway.notices import Notices
+from gateway.operator.dialling import WayTo, way
 from gateway.operator.facts import EchoReport, EchoStep, StepName
 
 IMPLICIT_VR_LE = "1.2.840.10008.1.2"
@@ -29,20 +28,20 @@ async def echo(
     calling_ae: AETitle,
     notices: Notices,
     timeouts: RequestorTimeouts | None = None,
+    way_to: WayTo | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> EchoReport:
     """Dial `peer` and verify it. Whatever goes wrong on the way is in the report."""
     steps = _Steps(clock)
     association: RequestorAssociation | None = None
     try:
-        context = await asyncio.to_thread(client_context, peer.tls) if peer.tls else None
         association = await open_association(
             peer,
             split_contexts([(VERIFICATION, (EXPLICIT_VR_LE, IMPLICIT_VR_LE))])[0],
             calling_ae=calling_ae,
             notices=notices,
             timeouts=timeouts,
-            way=context,
+            way=await way(peer, way_to),
             on_phase=lambda phase: steps.begin(_STEP_OF[phase]),
         )
         steps.begin("echo")

@@ -34,6 +34,7 @@ from gateway.operator.control import (
     StepAction,
     StepNotPossible,
 )
+from gateway.operator.dialling import WayTo
 from gateway.operator.echo import echo
 from gateway.operator.facts import (
     AssociationFacts,
@@ -127,6 +128,7 @@ class GatewayControl:
         errands: Errands | None = None,
         limits: ControlLimits | None = None,
         ways: WaysView | None = None,
+        way_to: WayTo | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.notices = notices
@@ -140,6 +142,7 @@ class GatewayControl:
         self._errands = errands or Errands()
         self._wall_clock = wall_clock
         self._ways = ways or NoWays()
+        self._way_to = way_to
         self._book = AssociationBook(notices, wall_clock)
         self.browsing = Browsing(spool, lambda: {status.name for status in engine.status()})
         self._limits = limits or ControlLimits()
@@ -151,6 +154,7 @@ class GatewayControl:
                 notices=notices,
                 timeouts=timeouts,
                 limits=self._limits.send,
+                way_to=way_to,
             ),
             self._limits.send,
         )
@@ -305,7 +309,11 @@ class GatewayControl:
         try:
             with self._errands.to(peer):
                 return await echo(
-                    found, calling_ae=self._identity.ae_title, notices=self.notices, timeouts=self._timeouts
+                    found,
+                    calling_ae=self._identity.ae_title,
+                    notices=self.notices,
+                    timeouts=self._timeouts,
+                    way_to=self._way_to,
                 )
         finally:
             self._echoes -= 1

@@ -14,7 +14,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 
 from gateway.association.requestor import RequestorAssociation, RequestorTimeouts, open_association
-from gateway.association.tls import client_context
 from gateway.dicom import sop_classes, status
 from gateway.dicom.negotiation import MAX_CONTEXTS, split_contexts
 from gateway.dicom.part10 import MAX_HEADER, NotPart10, read_header
@@ -22,6 +21,7 @@ from gateway.errors import PeerError
 from gateway.model import AETitle, Instance, Peer
 from gateway.notices import Notices
 from gateway.operator.control import Busy, NotAnObject
+from gateway.operator.dialling import WayTo, way
 from gateway.operator.facts import SendReport
 
 
@@ -45,6 +45,7 @@ class DirectSender:
         notices: Notices,
         timeouts: RequestorTimeouts | None = None,
         limits: SendLimits | None = None,
+        way_to: WayTo | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._peer = peer
@@ -52,6 +53,7 @@ class DirectSender:
         self._notices = notices
         self._timeouts = timeouts
         self._limits = limits or SendLimits()
+        self._way_to = way_to
         self._clock = clock
         self._association: RequestorAssociation | None = None
         self._seen: dict[tuple[str, str], None] = {}  # (SOP class, transfer syntax), in order of arrival
@@ -135,7 +137,6 @@ class DirectSender:
         return association, context_id
 
     async def _open(self) -> RequestorAssociation:
-        tls = self._peer.tls
         (contexts,) = split_contexts((sop_class, (syntax,)) for sop_class, syntax in self._seen)
         return await open_association(
             self._peer,
@@ -143,7 +144,7 @@ class DirectSender:
             calling_ae=self._calling_ae,
             notices=self._notices,
             timeouts=self._timeouts,
-            way=await asyncio.to_thread(client_context, tls) if tls else None,
+            way=await way(self._peer, self._way_to),
         )
 
     async def _expire(self) -> None:
