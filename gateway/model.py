@@ -149,6 +149,20 @@ class TlsMaterial:
 
 
 @dataclass(frozen=True, slots=True)
+class WebTarget:
+    """A DICOMweb server that objects are stored at (STOW-RS, PS3.18 10.5)."""
+
+    url: str  # of the service: what comes before /studies
+    ca: Path | None = None  # authorities for its certificate; None: those of this machine
+    certificate: Path | None = None  # ours, where it wants one, with the key
+    key: Path | None = None
+    user: str | None = None  # HTTP basic authentication; None with a secret: a bearer token
+    secret: Path | None = None  # the file of the password, or of the token
+    max_objects: int = 32  # in one request
+    max_bytes: int = 1024 * 1024  # of them together; a larger object goes alone
+
+
+@dataclass(frozen=True, slots=True)
 class Peer:
     """A system we may dial."""
 
@@ -162,6 +176,7 @@ class Peer:
     commitment: str = "on-request"  # storage commitment there: "on-request", "always", "query" or "never"
     compare: str = "never"  # what it keeps with what it was sent: "auto", "attributes", "object" or "never"
     via: str = ""  # the link it is behind: the hub, or a site by its name; then it has no host and no port
+    web: WebTarget | None = None  # where objects for it are delivered instead; everything else goes by DICOM
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ class AssociationPool(Generic[A]):
             association, timer = self._idle[index]
             if not association.usable:
                 timer.cancel()
+                association.abort()  # its end may have begun at the other side only
                 del self._idle[index]
             elif fits(association):
                 timer.cancel()
@@ -57,6 +58,7 @@ class AssociationPool(Generic[A]):
     def give_back(self, association: A) -> None:
         """Keep `association` warm, unless it is over or the pool is closed."""
         if not association.usable:
+            association.abort()
             return
         if self._closed:
             self._release_soon(association)
@@ -66,7 +68,12 @@ class AssociationPool(Generic[A]):
 
     async def shrink(self, most: int) -> None:
         """Make room at the peer: release what was idle longest until `most` are left. Waits for it."""
-        self._idle = [(association, timer) for association, timer in self._idle if association.usable]
+        for index in range(len(self._idle) - 1, -1, -1):
+            association, timer = self._idle[index]
+            if not association.usable:
+                timer.cancel()
+                association.abort()
+                del self._idle[index]
         while len(self._idle) > most:
             association, timer = self._idle.pop(0)
             timer.cancel()
@@ -95,3 +102,5 @@ class AssociationPool(Generic[A]):
 async def _release(association: Poolable) -> None:
     if association.usable:
         await association.release()
+    else:
+        association.abort()
