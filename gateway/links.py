@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Final
 
 from gateway.association import way as dial
 from gateway.delivery.engine import DeliveryEngine
@@ -32,9 +33,12 @@ from gateway.shaping.allowance import BudgetPlan
 from gateway.shaping.schedule import Schedule
 from gateway.shaping.shaper import Shaper
 from gateway.spool import Spool
-from gateway.trends.probe import Probe
+from gateway.trends.probe import Probe, ProbeLimits
 from gateway.trends.recorder import Recorder
 from gateway.trends.watch import Probing, Watch
+
+METERED_INTERVAL: Final = 30.0
+"""Seconds between questions to a peer whose data is paid by the byte, while somebody watches: 1 MB a day."""
 
 
 class Links:
@@ -155,8 +159,13 @@ class Links:
             status = next(one for one in self._engine.status() if one.name == peer.name)
             return bool(status.in_flight or status.claimed or status.associations)
 
+        # A look at the page must not eat up what is paid by the byte.
+        metered = self._plan.monthly is not None and (
+            peer.name in self._plan.counted or peer.via in self._plan.counted
+        )
         return Probe(
             peer,
+            limits=ProbeLimits(interval=METERED_INTERVAL) if metered else None,
             calling_ae=peer.calling_ae or self._own_ae,
             notices=self._notices,
             reachability=self._reachabilities.of(peer.name),

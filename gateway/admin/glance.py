@@ -64,7 +64,9 @@ def glance(known: Known | None, now: float, say: Voice, *, answering: bool = Tru
         followed = [*waiting, *further] if waiting else [_arrived(known, say).headline]
         return Glance("attention", say.text("Needs a look"), troubles[0], (*troubles[1:], *followed))
     if waiting:
-        moving = any(one.waiting.total.count and _moves(one) for one in known.status.destinations)
+        moving = any(
+            one.waiting.total.count > one.put_off.count and _moves(one) for one in known.status.destinations
+        )
         word = say.text("On the way") if moving else say.text("Waiting")
         return Glance("waiting", word, waiting[0], (*waiting[1:], *further))
     return _arrived(known, say)
@@ -86,14 +88,6 @@ def _share(totals: RecordTotals, say: Voice) -> str:
         totals.reached,
         records=totals.records,
     )
-
-
-def eta(destination: DestinationFacts) -> float | None:
-    """Return in how many seconds everything is there at the speed measured; None when nobody can say."""
-    speed, left = destination.bytes_per_second, destination.waiting.total
-    if destination.paused or destination.link == "offline" or not speed or not left.count:
-        return None
-    return left.bytes / speed + left.count * (destination.rtt_seconds or 0.0) / 8
 
 
 # ---- the gateway does not answer --------------------------------------------------------------------------
@@ -181,7 +175,9 @@ def _at(
     elif destination.link == "offline":
         yield from _down(centre, records, images, down, say)
     else:
-        yield from _moving(centre, records, images, say)
+        put_off = destination.put_off.count
+        yield from _moving(centre, records, images - put_off, say)
+        yield from _put_off(centre, put_off, say)
 
 
 def _paused(centre: str, records: int, images: int, say: Voice) -> Iterator[str]:
@@ -254,6 +250,16 @@ def _moving(centre: str, records: int, images: int, say: Voice) -> Iterator[str]
         )
 
 
+def _put_off(centre: str, images: int, say: Voice) -> Iterator[str]:
+    if images:
+        yield say.ntext(
+            "%(count)s image for %(centre)s waits here for now, to spare the line. Nothing is lost.",
+            "%(count)s images for %(centre)s wait here for now, to spare the line. Nothing is lost.",
+            images,
+            centre=centre,
+        )
+
+
 def _beside_waiting(known: Known, say: Voice) -> Iterator[str]:
     """What else there is to say while something waits."""
     if known.totals.reached:
@@ -261,7 +267,7 @@ def _beside_waiting(known: Known, say: Voice) -> Iterator[str]:
     late = [
         one
         for one in known.status.destinations
-        if one.waiting.total.count
+        if one.waiting.total.count > one.put_off.count
         and _moves(one)
         and one.oldest_waiting_at is not None
         and known.status.now - one.oldest_waiting_at > SLOW

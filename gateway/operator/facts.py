@@ -71,6 +71,9 @@ class DestinationFacts:
     unverified: Annotated[
         Amount, "of the delivered ones: accepted, not verified; nothing proves they are kept"
     ] = Amount(0, 0)
+    at_hub: Annotated[
+        int, "of the delivered ones: the hub has them, and the destination does not have them yet"
+    ] = 0
     verified: Annotated[bool, "whatever it accepts is to be verified; until then the bytes stay here"] = False
     throughput: Annotated[
         float | None,
@@ -89,6 +92,13 @@ class DestinationFacts:
         "bulk"
     )
     held_back: Annotated[str, "why the rest waits, in words; empty when nothing is held back"] = ""
+
+    @property
+    def put_off(self) -> Amount:
+        """What of `waiting` may not leave for now, though the link may be up."""
+        image = self.waiting.image if self.leaves == "record" else Amount()
+        bulk = self.waiting.bulk if self.leaves != "bulk" else Amount()
+        return Amount(image.count + bulk.count, image.bytes + bulk.bytes)
 
 
 @dataclass(frozen=True, slots=True)

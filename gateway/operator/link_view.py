@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import cast
 
-from gateway.model import Peer
+from gateway.model import Peer, Priority
 from gateway.operator.control import NotFound
 from gateway.operator.sections.trends import (
     BothWays,
@@ -14,6 +15,7 @@ from gateway.operator.sections.trends import (
     BudgetLevel,
     BudgetPeer,
     BudgetPeriod,
+    Leaves,
     LinkChange,
     LinkFacts,
     Links,
@@ -22,7 +24,7 @@ from gateway.operator.sections.trends import (
     WatchLease,
 )
 from gateway.reachability import Reachabilities
-from gateway.shaping.allowance import BudgetPlan
+from gateway.shaping.allowance import BudgetPlan, by_budget
 from gateway.trends.budget import MONTHS, Period, earlier, forecast, period_of
 from gateway.trends.history import SECONDS, History, day_of
 from gateway.trends.recorder import Recorder
@@ -134,6 +136,9 @@ class LinkView:
                 for day, amounts in sorted(days.items())
                 if period.start.isoformat() <= day <= now.date().isoformat()
             ),
+            bulk_until=plan.until(Priority.BULK),
+            image_until=plan.until(Priority.IMAGE),
+            leaves=cast(Leaves, by_budget(plan, used, period.end).most.label),
         )
 
     def _all(self) -> list[History]:

@@ -36,12 +36,22 @@ def judge(
     attention = [*_room(spool), *_held(destinations), *_orphaned(orphans or {}), *_held_steps(steps)]
     waiting = [_waiting(d, now) for d in destinations if d.waiting.total.count]
     more = [f"Objects wait for {count_of(len(waiting) - 1, 'other destination')} too."] if waiting[1:] else []
-    more += _waiting_steps(steps)
+    more += [*_at_the_hub(destinations), *_waiting_steps(steps)]
     if attention:
         return Verdict("attention", " ".join([attention[0], *waiting[:1]]), tuple(attention))
     if waiting or more:
         return Verdict("waiting", " ".join([*waiting[:1], *more]), ())
     return Verdict("ok", ALL_DELIVERED, ())
+
+
+def _at_the_hub(destinations: Sequence[DestinationFacts]) -> list[str]:
+    """The hub has it, and whom it is for does not: it has not reached its destination."""
+    return [
+        f"{count_of(one.at_hub, 'object')} for {label(one)} {'is' if one.at_hub == 1 else 'are'} at the hub, "
+        "and will be passed on from there."
+        for one in destinations
+        if one.at_hub
+    ]
 
 
 def _room(spool: SpoolFacts) -> list[str]:
@@ -96,7 +106,7 @@ def _waiting(destination: DestinationFacts, now: float) -> str:
     what = f"{_kinds(destination.waiting)} {verb} for {label(destination)}"
     if destination.paused:
         return f"{what}; deliveries are paused; nothing is lost."
-    if destination.held_back and not _may_leave(destination):
+    if destination.held_back and destination.put_off.count == destination.waiting.total.count:
         return f"{what}; {destination.held_back}."
     if destination.link == "offline":
         since = destination.link_since
@@ -105,14 +115,6 @@ def _waiting(destination: DestinationFacts, now: float) -> str:
     if destination.in_flight:
         return f"{what}; they are being sent."
     return f"{what}; nothing is lost."
-
-
-def _may_leave(destination: DestinationFacts) -> int:
-    """Count what waits and is not held back."""
-    waiting = destination.waiting
-    images = waiting.image.count if destination.leaves != "record" else 0
-    bulk = waiting.bulk.count if destination.leaves == "bulk" else 0
-    return waiting.record.count + images + bulk
 
 
 def _kinds(waiting: Waiting) -> str:

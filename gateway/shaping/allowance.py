@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from dataclasses import dataclass
 
 from gateway.model import Priority
@@ -18,6 +19,13 @@ class BudgetPlan:
     defer: bool = True  # False: it is only shown
     bulk_share: float = 0.8  # part of the month's data after which bulk objects wait for the next month
     image_share: float = 0.95  # the same for images
+
+    def until(self, priority: Priority) -> int | None:
+        """Return the used bytes from which objects of `priority` wait; None: they never do."""
+        if self.monthly is None or not self.defer or priority is Priority.RECORD:
+            return None
+        share = self.image_share if priority is Priority.IMAGE else min(self.bulk_share, self.image_share)
+        return math.ceil(share * self.monthly)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +47,11 @@ def by_budget(plan: BudgetPlan, used: int, until: datetime.date) -> Allowance:
     """Return what the month's data still allows. `used`: bytes of the month that ends before `until`."""
     if plan.monthly is None or not plan.defer:
         return EVERYTHING
-    share = used / plan.monthly
-    if share < min(plan.bulk_share, plan.image_share):
+    held = [one for one in Priority if (least := plan.until(one)) is not None and used >= least]
+    if not held:
         return EVERYTHING
-    most = Priority.RECORD if share >= plan.image_share else Priority.IMAGE
+    share = used / plan.monthly
+    most = Priority.RECORD if Priority.IMAGE in held else Priority.IMAGE
     waiting = "images and bulk objects wait" if most is Priority.RECORD else "bulk objects wait"
     return Allowance(
         most, f"{share:.0%} of this month's data is used: {waiting} until {until.isoformat()}, records go on"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.admin.glance import Glance, Known, Level, eta, glance, join
+from gateway.admin.glance import Glance, Known, Level, glance, join
 from gateway.operator import facts
 from gateway.operator.sections.records import RecordTotals
 from gateway.operator.verdict import judge
@@ -349,16 +349,23 @@ def test_a_link_that_has_just_gone_has_been_down_for_a_second(since: float) -> N
     assert "has been down for 1 s. Nothing is lost." in said.headline
 
 
-# ---- how long it takes ----
+# ---- what waits to spare the line ----
 
 
-def test_time_left() -> None:
-    slow = destination(waiting=waiting(10), bytes_per_second=1000.0, rtt_seconds=0.8)
-    assert eta(slow) == pytest.approx(200 + 1)
-    assert eta(replace(slow, link="offline")) is None
-    assert eta(replace(slow, paused=True)) is None
-    assert eta(replace(slow, bytes_per_second=None)) is None
-    assert eta(destination()) is None
+def test_what_waits_to_spare_the_line_is_not_said_to_be_on_its_way() -> None:
+    said = say(
+        destination(
+            waiting=waiting(0, 3), leaves="record", held_back="the month", oldest_waiting_at=NOW - 900
+        )
+    )
+    assert said.headline == "3 images for ARIA wait here for now, to spare the line. Nothing is lost."
+    assert not any("works, but the oldest" in line for line in said.details)
+
+
+def test_records_go_on_meanwhile() -> None:
+    said = say(destination(waiting=waiting(1, 3), leaves="record", held_back="the month"))
+    assert "1 record is on its way to ARIA." in (said.headline, *said.details)
+    assert "3 images for ARIA wait here for now, to spare the line. Nothing is lost." in said.details
 
 
 def test_names_are_joined_as_the_language_does() -> None:

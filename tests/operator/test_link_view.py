@@ -134,3 +134,12 @@ async def test_earlier_months_are_there_as_far_as_anything_is_known(scene: View)
         ("2026-12-01", 310),
         ("2027-01-01", 160),
     ]
+
+
+async def test_the_budget_says_from_when_what_waits(scene: View) -> None:
+    shown = scene.look(monthly=1_000_000).budget()
+    assert (shown.bulk_until, shown.image_until, shown.leaves) == (800_000, 950_000, "bulk")
+    scene.notices.open_associations["a"] = Open(peer="oncology", now=Traffic(0, 900_000))
+    scene.minute()
+    assert scene.look(monthly=1_000_000).budget().leaves == "image"
+    assert scene.look().budget().bulk_until is None

@@ -18,6 +18,7 @@ from gateway.operator.control import (
     StepAction,
     StepNotPossible,
 )
+from gateway.operator.site_facts import SiteFacts
 from gateway.operator.verdict import judge
 
 NOW = 1_700_000_000.0
@@ -85,6 +86,7 @@ class FakeControl:
         self.messages = [step(1, kind="create"), step(2, waits_for=1), step(3, state="held", not_before=None)]
         self.totals = facts.CommitmentTotals()
         self.step_totals = facts.StepTotals()
+        self.sites: tuple[SiteFacts, ...] = ()
         self.done: list[tuple[object, ...]] = []
         self.sent: list[bytes] = []
         self.echo_ok = True
@@ -98,7 +100,7 @@ class FakeControl:
         return facts.Status(
             "clinic-07", "CLINIC07", "0.1.0", NOW - 86400, NOW, verdict.level, verdict.headline,
             verdict.attention, tuple(self.destinations), self.spool, (listener,),
-            self.totals, self.step_totals,
+            self.totals, self.step_totals, tuple(self.sites),
         )  # fmt: skip
 
     async def deliveries(self, wanted: facts.DeliveryFilter, cut: Cut) -> facts.DeliveryPage:

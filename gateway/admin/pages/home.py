@@ -16,7 +16,7 @@ from babel import dates
 from gateway.admin import words
 from gateway.admin.access.permissions import Permission
 from gateway.admin.days import Day, day_of
-from gateway.admin.glance import Known, eta, glance
+from gateway.admin.glance import Known, glance
 from gateway.admin.page import N_, Page, Route
 from gateway.admin.visit import Visit
 from gateway.errors import GatewayError
@@ -83,7 +83,6 @@ def _now(visit: Visit, answer: _Answer) -> dict[str, Any]:
         "centres": status.destinations if status else (),
         "known_at": answer.known.at if answer.known else None,
         "answering": answer.answering,
-        "etas": {one.name: eta(one) for one in status.destinations} if status else {},
     }
 
 

@@ -16,10 +16,12 @@ from aiohttp import web
 from gateway.admin.access.permissions import Permission
 from gateway.admin.forms import Form, FormError
 from gateway.admin.link import charts, spending, strip, testing
+from gateway.admin.link import waiting as waiting_bar
 from gateway.admin.page import N_, Page, Route
 from gateway.admin.visit import Visit
 from gateway.operator import codec
 from gateway.operator.client import ApiProblem
+from gateway.operator.facts import Status
 from gateway.operator.sections.path_test import (
     ObjectClass,
     PathLine,
@@ -60,7 +62,18 @@ async def strips(visit: Visit) -> web.StreamResponse:
 
 async def _now(visit: Visit) -> dict[str, Any]:
     await visit.gateway.post(WatchLease, "/v1/links/watch")
-    return {"links": await visit.gateway.get(Links, "/v1/links"), "shown_state": _SHOWN_STATE}
+    links, status = await asyncio.gather(
+        visit.gateway.get(Links, "/v1/links"), visit.gateway.get(Status, "/v1/status")
+    )
+    waiting = {one.name: one for one in status.destinations}
+    return {
+        "links": links,
+        "shown_state": _SHOWN_STATE,
+        "waiting": waiting,
+        "bar_of": waiting_bar.parts,
+        "bar_size": (waiting_bar.WIDTH, waiting_bar.HEIGHT),
+        "sites": status.sites,
+    }
 
 
 async def _strips(visit: Visit, links: Links) -> dict[str, Any]:

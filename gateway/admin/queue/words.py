@@ -99,6 +99,9 @@ NEXT_STEPS: Mapping[str, str] = {
         "Its destination left the configuration. Put it back there, or export the object and discard it."
     ),
     "paused": N_("Deliveries to this destination are paused. Resume them when they may go."),
+    "held-back": N_(
+        "Nothing to do here: it waits to spare the line, and leaves by itself when its time has come."
+    ),
     "link-down": N_("Nothing to do here: it leaves by itself when the link is back."),
     "on-its-way": N_("Nothing to do: it is on its way."),
     "given-up": N_("Nothing to do: somebody discarded it. The history says who and why."),

@@ -18,6 +18,7 @@ from gateway.operator.section import Section
 LinkWord = Literal["up", "degraded", "down", "unknown"]
 TrendSpan = Literal["day", "month"]
 BudgetLevel = Literal["none", "ok", "watch", "over"]
+Leaves = Literal["record", "image", "bulk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,11 @@ class Budget:
     peers: tuple[BudgetPeer, ...]
     periods: Annotated[tuple[BudgetPeriod, ...], "this one last, thirteen at most"]
     daily: Annotated[tuple[BudgetPeriod, ...], "days of this period up to today"]
+    bulk_until: Annotated[
+        int | None, "used bytes from which bulk objects wait for the next period; null: they never do"
+    ] = None
+    image_until: Annotated[int | None, "the same for images"] = None
+    leaves: Annotated[Leaves, "what may leave: this and what is more urgent"] = "bulk"
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ async def test_what_waits_and_since_when(bench: RecordBench, page: Site) -> None
     assert re.fullmatch(r"in (29|30) seconds", centre.find("[data-due]").text)
     bench.control.destinations = [replace(bench.control.destinations[0], next_try_at=now - 2)]
     assert (await page.get("/home/now", fragment=True)).find("[data-due]").text == "now"
-    bench.control.destinations = [replace(bench.control.destinations[0], link="online")]
+    bench.control.destinations = [replace(bench.control.destinations[0], link="online", eta_seconds=20.0)]
     assert "All there in about" in (await page.get("/home/now", fragment=True)).find(".centre").text
 
 

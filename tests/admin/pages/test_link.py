@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from gateway.operator.facts import Amount, DestinationFacts, Waiting
 from gateway.operator.sections.path_test import PathTestSection, PathTestWanted
 from gateway.operator.sections.trends import TrendsSection
+from gateway.operator.site_facts import SiteFacts
 from tests.support.admin_site import TOKEN, Site, site
+from tests.support.fake_control import FakeControl, destination
 from tests.support.fake_links import HOSTILE, NOW, REPORT, FakeLinks, FakeTests, budget, link, trend
 
 
@@ -217,3 +222,107 @@ async def test_a_gateway_that_does_not_answer() -> None:
     async with linked(serve_gateway=False) as page:
         for path in ("/link", "/link/test", "/link/peer/oncology"):
             assert (await page.get(path)).status in (502, 503)
+
+
+# ---- what waits, what is held back, and a hub's sites ----
+
+
+def control_with(*destinations: DestinationFacts, sites: tuple[SiteFacts, ...] = ()) -> FakeControl:
+    control = FakeControl()
+    control.destinations = list(destinations)
+    control.sites = sites
+    return control
+
+
+async def test_a_card_shows_the_queue_its_age_and_the_time_it_needs() -> None:
+    one = destination(
+        waiting=Waiting(Amount(2, 48_000), Amount(14, 7_000_000), Amount(1, 9_000_000)),
+        oldest_waiting_at=time.time() - 840, eta_seconds=39.0, throughput=412_000.0, rate_cap=500_000,
+        retransmitted_bytes=2_100_000, compression=2.42,
+    )  # fmt: skip
+    async with linked(control=control_with(one)) as page:
+        (card,) = (await page.get("/link")).all("article")
+    for words in (
+        "17 waiting 16 MB",
+        "Treatment records 2 · 48 kB",
+        "Images 14 · 7 MB",
+        "Bulk objects 1 · 9 MB",
+        "14 minutes ago",
+        "All there in about 39 s",
+        "Sent again since the start 2.1 MB",
+        "Compressed 2.4 : 1",
+        "At most, now 4 Mbit/s",
+    ):
+        assert words in card.text
+    assert [bar["class"] for bar in card.all("svg.parts rect")] == ["record", "image", "bulk"]
+    assert "wait here for now" not in card.text
+    assert not card.all("[style]")  # the policy of the page forbids it
+
+
+async def test_what_is_held_back_is_said_with_the_reason() -> None:
+    one = destination(
+        waiting=Waiting(Amount(1, 9), Amount(2, 9), Amount(3, 9)), leaves="record",
+        held_back=f"data {HOSTILE}", rate_cap=0,
+    )  # fmt: skip
+    async with linked(control=control_with(one)) as page:
+        (card,) = (await page.get("/link")).all("article")
+        peer = await page.get("/link/peer/oncology")
+    assert "Images and bulk objects wait here for now; treatment records go on." in card.text
+    assert f"data {HOSTILE}" in card.text
+    assert "At most, now treatment records only" in card.text
+    assert [bar["class"] for bar in card.all("svg.parts rect")] == ["record", "image put-off", "bulk put-off"]
+    assert "wait here for now" in peer.text
+
+
+@pytest.mark.parametrize(
+    ("leaves", "words"),
+    [
+        ("bulk", None),
+        ("image", "To spare the rest, bulk objects wait until"),
+        ("record", "To spare the rest, images and bulk objects wait until"),
+    ],
+)
+async def test_the_budget_says_what_waits_and_from_when_on(leaves: str, words: str | None) -> None:
+    links = FakeLinks()
+    links.spent = budget(bulk_until=40_000_000_000, image_until=47_500_000_000, leaves=leaves)
+    async with linked(links) as page:
+        card = (await page.get("/link")).find("#budget")
+    assert "Bulk objects wait from 40 GB" in card.text
+    assert "Images wait from 47.5 GB" in card.text
+    assert (words in card.text) if words else ("To spare the rest" not in card.text)
+
+
+async def test_a_used_up_budget_does_not_promise_what_is_not_so() -> None:
+    links = FakeLinks()
+    links.spent = budget(level="over", leaves="record")
+    async with linked(links) as page:
+        text = (await page.get("/link")).find("#budget").text
+    assert "Nothing is held back" not in text
+    assert "Treatment records go on as before." in text
+
+
+async def test_a_hub_shows_its_sites() -> None:
+    here = SiteFacts(
+        name="clinic-07", connected=True, since=NOW - 3600, reason="", last_contact_at=time.time() - 2,
+        address="198.51.100.7", version="1", rtt_seconds=0.61, bytes_per_second=400_000.0, loss=None,
+        retransmitted_bytes=None, compression=2.0, receiving=1, partial_bytes=5, received_objects=9,
+        received_bytes=9_000_000, waiting_objects=3, waiting_bytes=1_500_000,
+        oldest_waiting_at=time.time() - 600,
+    )  # fmt: skip
+    away = replace(here, name="clinic-08", connected=False, reason=f"lost {HOSTILE}", waiting_objects=None)
+    never = replace(away, name="clinic-09", since=None, last_contact_at=None, reason="")
+    async with linked(control=control_with(destination(), sites=(here, away, never))) as page:
+        document = await page.get("/link")
+    rows = [row.text for row in document.all("tr") if "clinic-" in row.text]
+    assert "1 of 3 sites connected" in document.text
+    assert "connected" in rows[0]
+    assert "3 · 1.5 MB 10 minutes ago" in rows[0]
+    assert "9 · 9 MB" in rows[0]
+    assert "away" in rows[1]
+    assert f"lost {HOSTILE}" in rows[1]
+    assert "never seen" in rows[2]
+
+
+async def test_a_gateway_that_is_no_hub_has_no_table_of_sites() -> None:
+    async with linked() as page:
+        assert "Waiting there" not in (await page.get("/link")).text
