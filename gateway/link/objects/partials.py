@@ -200,7 +200,13 @@ class FilePartial:
     def _find(self) -> None:
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
         self._file.open()
-        os.utime(self._file.part)
+
+    def _leave(self) -> None:
+        """Note when it was touched last, more exactly than the filesystem does, and let go of the files."""
+        self._file.close()
+        now = time.time_ns()
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(self._file.part, ns=(now, now))
 
     async def append(self, data: bytes) -> None:
         """Add what follows."""
@@ -247,7 +253,7 @@ class FilePartial:
         if self._room is not None:
             self._room.close()
             self._room = None
-        await self._partials.run(self._file.close)
+        await self._partials.run(self._leave)
 
 
 def _oldest_first(folder: Path) -> dict[Path, int]:
