@@ -450,6 +450,9 @@ async def _feed_watchdog(notifier: systemd.Notifier) -> None:
 def run(config: Config) -> Ended:
     """Run the daemon in this process, and say how it ended. The log is set up here."""
     setup(config.log)
+    # pydicom would load it with the first conversion, only because it is installed: 20 MB for good. What
+    # needs it is the compression worker, a process of its own.
+    sys.modules.setdefault("numpy", None)  # type: ignore[arg-type]  # None: as if it were not there
     for problem in config.warnings:
         _log.warning("configuration: %s", problem)
     # The journal's thread and the loop hand over many times per object; the default of 5 ms per turn would

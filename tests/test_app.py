@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -219,3 +221,18 @@ async def test_a_peer_that_is_back_is_tried_at_once_by_everybody(
         assert told == ["commitment oncology True", "steps to oncology", "delivery to oncology"]
     finally:
         await gateway.stop()
+
+
+def test_the_daemon_converts_without_numpy(configure: Configure, tmp_path: Path) -> None:
+    """It is installed for the compression worker; pydicom would load it into the daemon for good."""
+    program = (
+        "import sys; from pathlib import Path; from gateway.app import run; from gateway.config import load\n"
+        f"assert run(load(Path({str(tmp_path / 'gateway.toml')!r}))).code == 1\n"  # its port is taken
+        "from gateway.delivery.transcode import targets\n"
+        "assert targets('1.2.840.10008.1.2.5') and 'pydicom' in sys.modules\n"
+        "print([name for name in sys.modules if name.split('.')[0] == 'numpy'], sys.modules['numpy'])"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        configure(taken.getsockname()[1])
+        ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "['numpy'] None"
