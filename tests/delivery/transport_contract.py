@@ -97,6 +97,9 @@ class ListedWork:
 class TransportContract:
     """Inherit, and provide `rig`."""
 
+    WINDOW = 8
+    """Objects that may be in flight at a time."""
+
     async def test_everything_taken_is_settled_with_a_receipt_for_the_bytes_sent(self, rig: Rig) -> None:
         jobs = [make_job(number, bytes([number]) * 1000) for number in range(1, 20)]
         work = ListedWork(list(jobs))
@@ -123,8 +126,8 @@ class TransportContract:
 
         work.on_settled = settled
         await rig.transport.send(work)
-        # What was in flight already (a window of 8 at most) cannot be called back; the rest waits.
-        assert work.taken.index(99) <= 8
+        # What was in flight already cannot be called back; the rest waits.
+        assert work.taken.index(99) <= self.WINDOW
         assert len(rig.delivered()) == 20
 
     async def test_a_refused_object_does_not_keep_the_others_back(self, rig: Rig) -> None:

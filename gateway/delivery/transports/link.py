@@ -40,17 +40,14 @@ class Window:
     """Objects up to 64 KiB (a number)."""
     small_bytes: int = 4 * 1024 * 1024
     """What they have together, in bytes."""
-    large_objects: int = 4
-    """Larger objects of one priority (a number)."""
+    large_objects: int = 16
+    """Larger objects of one priority (a number): the link sends a few of them by turns, and the line must not
+    run empty between the last byte of one and the word that lets the next one in."""
 
 
 def claiming(policy: DeliveryPolicy) -> DeliveryPolicy:
     """The policy of a destination behind a link: as much is claimed ahead as its window takes."""
-    return dataclasses.replace(
-        policy,
-        claim_objects=max(policy.claim_objects, 128),
-        claim_bytes=min(policy.claim_bytes, 8 * 1024 * 1024),
-    )
+    return dataclasses.replace(policy, claim_objects=max(policy.claim_objects, 128))
 
 
 class LinkTransport:

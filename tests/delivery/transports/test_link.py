@@ -86,7 +86,9 @@ async def a_rig() -> AsyncIterator[LinkRig]:
 
 
 class TestContract(TransportContract):
-    """What every transport has to do."""
+    """What every transport has to do. What was taken here is not on the line yet: the link puts it in order."""
+
+    WINDOW = 16
 
     @pytest.fixture(name="rig")
     async def a_rig(self) -> AsyncIterator[LinkRig]:
@@ -283,5 +285,4 @@ async def test_after_a_cut_it_waits_a_moment_for_the_next_connection(rig: LinkRi
 def test_as_much_is_claimed_as_the_window_takes() -> None:
     policy = claiming(DeliveryPolicy())
     assert policy.claim_objects >= 128
-    assert policy.claim_bytes <= 8 * 1024 * 1024
     assert claiming(DeliveryPolicy(claim_objects=500)).claim_objects == 500
