@@ -86,7 +86,7 @@ async def a_rig() -> AsyncIterator[LinkRig]:
 
 
 class TestContract(TransportContract):
-    """What every transport has to do. What was taken here is not on the line yet: the link puts it in order."""
+    """What every transport has to do. What was taken is not on the line yet: the link puts it in order."""
 
     WINDOW = 16
 
