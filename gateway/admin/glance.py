@@ -65,7 +65,8 @@ def glance(known: Known | None, now: float, say: Voice, *, answering: bool = Tru
         return Glance("attention", say.text("Needs a look"), troubles[0], (*troubles[1:], *followed))
     if waiting:
         moving = any(
-            one.waiting.total.count > one.put_off.count and _moves(one) for one in known.status.destinations
+            (one.waiting.total.count > one.put_off.count and _moves(one)) or one.at_hub
+            for one in known.status.destinations
         )
         word = say.text("On the way") if moving else say.text("Waiting")
         return Glance("waiting", word, waiting[0], (*waiting[1:], *further))
@@ -164,6 +165,14 @@ def _waiting(known: Known, say: Voice) -> Iterator[str]:
         since = destination.link_since
         down = None if since is None else _for(known.status.now - since, say)
         yield from _at(destination, records, images, down, say)
+    for destination in known.status.destinations:
+        if destination.at_hub:
+            yield say.ntext(
+                "%(count)s object is safe at the hub, and on its way from there to %(centre)s.",
+                "%(count)s objects are safe at the hub, and on their way from there to %(centre)s.",
+                destination.at_hub,
+                centre=destination.ae_title,
+            )
 
 
 def _at(

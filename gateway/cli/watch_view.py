@@ -134,6 +134,8 @@ def _queue(one: DestinationFacts, past: Past, now: float, width: int, plain: boo
                 Cell(f"{key} {count_of(amount.count, singular, plural)} ({size(amount.bytes)})", style)
             )
     parts += _pace(one, now)
+    if one.at_hub:
+        parts.append(Cell(f"{count_of(one.at_hub, 'object')} at the hub, not answered for yet", "yellow"))
     if one.held.count:
         parts.append(Cell(f"{count_of(one.held.count, 'object')} held", "red"))
     return lines + _wrapped(parts or [Cell("nothing waits", "dim")], width, _INDENT)

@@ -368,6 +368,12 @@ def test_records_go_on_meanwhile() -> None:
     assert "3 images for ARIA wait here for now, to spare the line. Nothing is lost." in said.details
 
 
+def test_what_only_the_hub_has_has_not_arrived() -> None:
+    said = say(destination(at_hub=2))
+    assert (said.level, said.word) == ("waiting", "On the way")
+    assert said.headline == "2 objects are safe at the hub, and on their way from there to ARIA."
+
+
 def test_names_are_joined_as_the_language_does() -> None:
     assert join(["A", "B", "C"], ENGLISH) == "A, B, and C"
     french = English()

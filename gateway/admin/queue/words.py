@@ -34,6 +34,9 @@ CAUSES: Mapping[str, str] = {
     "operator": N_("Somebody has held it back."),
     "not-committed": N_("The destination had accepted it, and has not committed to keeping it."),
     "kept-other": N_("The destination accepted it, and keeps another object with the same identity."),
+    "at-hub": N_("The hub has it durably; the destination beyond has not answered for it yet."),
+    "held-at-hub": N_("The hub has it and holds it back: somebody has to decide there."),
+    "discarded-at-hub": N_("Somebody discarded it at the hub. The bytes are still here."),
     # the destination as a whole
     "unreachable": N_("The destination could not be reached."),
     "tls": N_("No secure (TLS) connection could be made."),
@@ -119,6 +122,7 @@ EVENTS: Mapping[str, str] = {
     "received-again": N_("The same object was received again"),
     "put-back": N_("Sending failed; it is tried again"),
     "held": N_("Held back: a person has to decide"),
+    "stored-beyond-hub": N_("The hub tells that the destination has accepted it"),
     "committed": N_(
         "The destination has committed to keeping it; what it keeps is compared before that counts"
     ),

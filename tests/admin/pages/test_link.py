@@ -326,3 +326,10 @@ async def test_a_hub_shows_its_sites() -> None:
 async def test_a_gateway_that_is_no_hub_has_no_table_of_sites() -> None:
     async with linked() as page:
         assert "Waiting there" not in (await page.get("/link")).text
+
+
+async def test_what_only_the_hub_has_is_not_said_to_have_arrived() -> None:
+    async with linked(control=control_with(destination(at_hub=3))) as page:
+        (card,) = (await page.get("/link")).all("article")
+    assert "3 objects are at the hub; the centre has not answered for them yet" in card.text
+    assert "Nothing waits." not in card.text
