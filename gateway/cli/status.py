@@ -44,7 +44,9 @@ _POLL = 0.25  # seconds between looks while waiting
     help="With --check: how old the oldest waiting object may be.",
 )
 @click.option("--wait", is_flag=True, help="Wait until the gateway answers.")
-@click.option("--wait-empty", is_flag=True, help="Wait until nothing waits to be delivered.")
+@click.option(
+    "--wait-empty", is_flag=True, help="Wait until nothing waits to be delivered, here or at a hub."
+)
 @click.option(
     "--timeout",
     type=Duration(),
@@ -91,7 +93,8 @@ def command(
 def _until_empty(client: OperatorClient, data: codec.Json, patience: float) -> codec.Json:
     def empty(status: codec.Json) -> bool:
         known = codec.decode(facts.Status, status)
-        return not (known.steps.queued or any(d.waiting.total.count for d in known.destinations))
+        under_way = any(d.waiting.total.count or d.at_hub for d in known.destinations)
+        return not (known.steps.queued or under_way)
 
     if not empty(data):
         data = _poll(client.status, empty, patience)
@@ -178,10 +181,10 @@ def _destinations(status: facts.Status) -> None:
 def _unverified(status: facts.Status) -> list[str]:
     """Accepted is not kept: say how much nobody has verified, and how long its bytes stay here."""
     return [
-        f"Accepted, not verified: {count_of(one.unverified.count, 'object')} at {label(one)}; "
+        f"Accepted, not verified: {count_of(one.unverified.count - one.at_hub, 'object')} at {label(one)}; "
         f"the bytes stay here {'until they are confirmed' if one.verified else 'for the retention time'}."
         for one in status.destinations
-        if one.unverified.count
+        if one.unverified.count > one.at_hub
     ]
 
 

@@ -60,6 +60,7 @@ def destination(
         last_success_at=known.last_success,
         next_try_at=known.next_try,
         unverified=_amount(summary, peer.name, (DeliveryState.ACCEPTED,)),
+        at_hub=summary.at_hub.get(peer.name, 0),
         verified=verifies(peer),
         throughput=known.throughput,
         loss=measures.loss,

@@ -36,10 +36,19 @@ from gateway.spool.schema import (
     WAIT_PUT_OFF,
 )
 from gateway.spool.states import CODE, from_code
-from gateway.spool.values import TO_COMPARE, DeliveryRow, DeliveryStory, HistoryEvent, SummaryCell
+from gateway.spool.values import (
+    CAUSE_DISCARDED_AT_HUB,
+    TO_COMPARE,
+    DeliveryRow,
+    DeliveryStory,
+    HistoryEvent,
+    SummaryCell,
+)
 
 MAX_PAGE = 1001
 """Rows of a listing: a page of a thousand, and one more that says whether there is another."""
+AT_HUB_MOST = 10_000
+"""What is at the hub is counted up to here: the answer is wanted every second."""
 WAITS = {QUEUED: (WAIT_NONE, WAIT_DUE), ACCEPTED: (WAIT_NONE, WAIT_PUT_OFF, WAIT_ASKED, WAIT_AT_HUB)}
 """What `waiting` can be in these states; it is WAIT_NONE in all others."""
 
@@ -63,6 +72,20 @@ def cells(db: sqlite3.Connection) -> tuple[SummaryCell, ...]:
         SummaryCell(names[destination], from_code(state), Priority(priority), count, size)
         for destination, state, priority, count, size in rows
     )
+
+
+def at_hub(db: sqlite3.Connection) -> dict[str, int]:
+    """Return how many objects for each destination its hub has and it has not; AT_HUB_MOST at most."""
+    found = {}
+    for number, name in destination_names(db).items():
+        (count,) = db.execute(
+            "SELECT count(*) FROM (SELECT 1 FROM deliveries INDEXED BY deliveries_in_order "
+            "WHERE state = ? AND destination = ? AND waiting = ? AND cause <> ? LIMIT ?)",
+            (ACCEPTED, number, WAIT_AT_HUB, CAUSE_DISCARDED_AT_HUB, AT_HUB_MOST),
+        ).fetchone()
+        if count:
+            found[name] = count
+    return found
 
 
 def kept(db: sqlite3.Connection) -> tuple[int, int]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.model import Delivery, DeliveryState, StoredObject
 from gateway.spool.queries import destination_names
 from gateway.spool.rows import DELIVERY, DELIVERY_WIDTH, OBJECT, OBJECT_WIDTH, delivery_from, object_from
 from gateway.spool.schema import PLACE_FILE, PLACE_INLINE, RECORD_CLASSES_SQL
+from gateway.spool.values import CAUSE_AT_HUB, CAUSE_DISCARDED_AT_HUB, CAUSE_HELD_AT_HUB
 
 MAX_RECORDS = 5001
 
@@ -56,6 +57,13 @@ class RecordRow:
     deliveries: tuple[RecordDelivery, ...]
 
 
+_AT_THE_HUB = {
+    CAUSE_AT_HUB: DeliveryState.SENDING,
+    CAUSE_HELD_AT_HUB: DeliveryState.HELD,
+    CAUSE_DISCARDED_AT_HUB: DeliveryState.DISCARDED,
+}
+"""What the hub has and the destination has not is under way, or worse, for whoever asks where a record is."""
+
 _LEFT = (DeliveryState.ACCEPTED, DeliveryState.CONFIRMED, DeliveryState.RELEASED)
 
 
@@ -81,7 +89,7 @@ def _standings(db: sqlite3.Connection, number: int, names: dict[int, str]) -> tu
         f"SELECT {DELIVERY} FROM deliveries d WHERE d.object = ? ORDER BY d.number",  # noqa: S608 - constants
         (number,),
     ).fetchall()
-    deliveries = [_delivery(db, delivery_from(row, names), "") for row in rows]
+    deliveries = [_delivery(db, delivery_from(row, names), row[DELIVERY_WIDTH - 1]) for row in rows]
     return tuple(
         DeliveryStanding(one.delivery.destination, one.delivery.state, one.confirmed_at is not None)
         for one in deliveries
@@ -118,6 +126,8 @@ def _record_row(db: sqlite3.Connection, number: int, names: dict[int, str]) -> R
 
 def _delivery(db: sqlite3.Connection, delivery: Delivery, cause: str) -> RecordDelivery:
     accepted_at = confirmed_at = None
+    if delivery.state is DeliveryState.ACCEPTED:
+        delivery = replace(delivery, state=_AT_THE_HUB.get(cause, delivery.state))
     if delivery.state in _LEFT:
         receipt = db.execute(
             "SELECT at FROM receipts WHERE delivery = ? ORDER BY seq DESC LIMIT 1", (delivery.number,)

@@ -260,8 +260,8 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods, ScrubM
     async def summary(self) -> SpoolSummary:
         """Count what is here; the cost depends on the number of destinations only."""
         await self._submit(self._journal.look_again, durable=False)
-        cells, oldest, (objects, size) = await self._ask(
-            lambda db: (queries.cells(db), queries.oldest(db), queries.kept(db))
+        cells, oldest, (objects, size), at_hub = await self._ask(
+            lambda db: (queries.cells(db), queries.oldest(db), queries.kept(db), queries.at_hub(db))
         )
         disk = self._ledger.disk
         return SpoolSummary(
@@ -273,6 +273,7 @@ class Spool(CommitmentMethods, StepMethods, BrowseMethods, RecordMethods, ScrubM
             disk_total=disk.total,
             inodes_free=disk.inodes_free,
             room={priority: self._ledger.room(priority) for priority in Priority},
+            at_hub=at_hub,
         )
 
     async def list_deliveries(

@@ -252,6 +252,7 @@ class SpoolSummary:
     disk_total: int
     inodes_free: int | None  # None: the filesystem has no fixed number
     room: Mapping[Priority, int]  # bytes that an object of this priority may still use
+    at_hub: Mapping[str, int] = field(default_factory=dict)  # destination -> accepted by the hub only
 
     def count(
         self,

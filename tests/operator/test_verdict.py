@@ -43,6 +43,15 @@ def test_paused_and_sending_are_said() -> None:
     assert "being sent" in judge([destination(waiting=waiting(2), in_flight=1)], SPOOL, NOW).headline
 
 
+def test_what_is_at_the_hub_has_not_arrived() -> None:
+    verdict = judge([destination(name="aria", at_hub=3)], SPOOL, NOW)
+    assert verdict.level == "waiting"
+    assert verdict.headline == "3 objects for ARIA are at the hub, and will be passed on from there."
+    one = judge([destination(name="aria", at_hub=1, waiting=waiting(1))], SPOOL, NOW)
+    assert one.headline.startswith("1 record waits for ARIA")
+    assert one.headline.endswith("1 object for ARIA is at the hub, and will be passed on from there.")
+
+
 def test_other_destinations_are_mentioned() -> None:
     many = [destination(name=f"d{n}", waiting=waiting(1)) for n in range(3)]
     assert judge(many, SPOOL, NOW).headline.endswith("Objects wait for 2 other destinations too.")

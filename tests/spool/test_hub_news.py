@@ -56,6 +56,18 @@ async def test_stored_makes_it_like_one_that_was_delivered_directly(spool: Spool
     assert "stored-beyond-hub" in [event.what for event in (await spool.show(1)).history]
 
 
+@pytest.mark.parametrize(
+    ("stage", "left"), [(Stage.STORED, 0), (Stage.CONFIRMED, 0), (Stage.HELD, 1), (Stage.DISCARDED, 0)]
+)
+async def test_what_is_only_at_the_hub_is_counted(spool: Spool, stage: Stage, left: int) -> None:
+    assert (await spool.summary()).at_hub == {}
+    job = await at_hub(spool)
+    await at_hub(spool, 2)
+    assert (await spool.summary()).at_hub == {"oncology": 2}
+    await spool.take_report(HUB, a_report(job, stage))
+    assert (await spool.summary()).at_hub == {"oncology": 1 + left}
+
+
 async def test_confirmed_at_once_is_both(spool: Spool) -> None:
     job = await at_hub(spool)
     await spool.take_report(HUB, a_report(job, Stage.CONFIRMED))
