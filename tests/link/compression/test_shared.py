@@ -111,3 +111,13 @@ def test_a_length_that_is_wrong_either_way_is_undecodable() -> None:
     for wrong in (59, 61):
         with pytest.raises(Undecodable):
             SharedDecompressor(LOG).decompress(SharedCompressor(LOG).compress(0, b"one" * 20), wrong)
+
+
+def test_a_stream_that_failed_is_not_continued() -> None:
+    near, far = SharedCompressor(LOG), SharedDecompressor(LOG)
+    far.decompress(near.compress(0, b"one" * 20), 60)
+    second = near.compress(0, b"two" * 20)
+    with pytest.raises(Undecodable):
+        far.decompress(second, 61)
+    with pytest.raises(Undecodable):
+        far.decompress(second, 60)
