@@ -37,6 +37,7 @@ from gateway.delivery.engine import DeliveryEngine, Destination
 from gateway.delivery.pauses import Pauses
 from gateway.delivery.transports import Transport
 from gateway.delivery.transports.dicom import DicomTransport
+from gateway.delivery.transports.stow import StowTransport
 from gateway.errands import Errands
 from gateway.errors import GatewayError, known
 from gateway.link_ends import Surroundings, link_end
@@ -340,6 +341,16 @@ class Gateway:
         await self._cleanup.aclose()
 
     def _transport(self, peer: Peer) -> Transport:
+        shaper = self._shaper if peer.name in self._shaped else None
+        if peer.web is not None:
+            return StowTransport(
+                peer,
+                open_data=self.spool.open_data,
+                executor=self._executor,
+                policy=settings.delivery_policy(self.config),
+                timeouts=settings.requestor_timeouts(self.config),
+                shaper=shaper,
+            )
         return self._link.transport(peer) or DicomTransport(
             peer,
             calling_ae=peer.calling_ae or self._own_ae,
@@ -350,7 +361,7 @@ class Gateway:
             notices=self.notices,
             policy=settings.delivery_policy(self.config),
             timeouts=settings.requestor_timeouts(self.config),
-            shaper=self._shaper if peer.name in self._shaped else None,
+            shaper=shaper,
             way_to=self._way_to,
         )
 

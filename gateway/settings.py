@@ -22,7 +22,7 @@ from gateway.delivery.policy import DeliveryPolicy
 from gateway.dicom.limits import MessageLimits, NegotiationLimits, UpperLayerLimits
 from gateway.link.limits import LinkLimits
 from gateway.listener import ListenerLimits, ListenerSettings
-from gateway.model import Peer, Route, TlsMaterial
+from gateway.model import Peer, Route, TlsMaterial, WebTarget
 from gateway.procedure_steps.policy import StepPolicy
 from gateway.relay.dialer import RelayPolicy
 from gateway.relay.patience import RelayTimeouts
@@ -278,6 +278,11 @@ def certificate_uses(config: Config) -> list[Use]:
     found = [
         Use(kind, name, tls.certificate, tls.key, tls.ca) for kind, name, tls in sections if tls is not None
     ]
+    found += [
+        Use("peer", one.name, one.dicomweb.certificate, one.dicomweb.key, one.dicomweb.ca)
+        for one in config.peers
+        if one.dicomweb and one.dicomweb.certificate and one.dicomweb.key and one.dicomweb.ca
+    ]
     if config.link is not None:
         tls, name = config.link.tls, "sites" if config.link.hub is None else "hub"
         found.append(Use("link", name, tls.certificate, tls.key, tls.ca))
@@ -329,6 +334,7 @@ def _peer(peer: schema.Peer) -> Peer:
         commitment=peer.commitment,
         compare=peer.compare,
         via=peer.via or "",
+        web=WebTarget(**_fields(peer.dicomweb)) if peer.dicomweb is not None else None,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.config.checks import Finding
+from gateway.config.dicomweb import DicomWeb
 from gateway.config.linking import LinkTls
 from gateway.config.problems import Severity
 from gateway.config.schema import Config, ListenerTls
@@ -33,6 +34,8 @@ def run(config: Config, now: float | None = None) -> Iterator[Finding]:
     for number, peer in enumerate(config.peers):
         if peer.tls is not None:
             yield from _tls(("peer", number, "tls"), peer.tls, now)
+        if peer.dicomweb is not None:
+            yield from _web(("peer", number, "dicomweb"), peer.dicomweb, now)
     if config.link is not None:
         yield from _tls(("link", "tls"), config.link.tls, now)
 
@@ -48,21 +51,43 @@ def _folder(path: KeyPath, folder: Path) -> Iterator[Finding]:
         yield Finding(path, f"cannot be {act} by this user: no permission in {nearest}")
 
 
+def _web(path: KeyPath, web: DicomWeb, now: float) -> Iterator[Finding]:
+    if web.certificate is not None and web.key is not None:
+        yield from _ours(path, web.certificate, web.key, now)
+    if web.ca is not None:
+        yield from _authorities(path, web.ca, now)
+    if web.secret is not None:
+        findings: list[Finding] = []
+        if _read((*path, "secret"), web.secret, findings) is not None:
+            _is_private((*path, "secret"), web.secret, findings)
+        yield from findings
+
+
 def _tls(path: KeyPath, tls: ListenerTls | LinkTls, now: float) -> Iterator[Finding]:
+    yield from _ours(path, tls.certificate, tls.key, now)
+    yield from _authorities(path, tls.ca, now)
+
+
+def _ours(path: KeyPath, file: Path, key: Path, now: float) -> Iterator[Finding]:
     # Imported on use: cryptography costs megabytes, and many configurations are read without it.
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     findings: list[Finding] = []
-    chain = _certificates((*path, "certificate"), tls.certificate, findings)
-    authorities = _certificates((*path, "ca"), tls.ca, findings)
-    public = _public_key((*path, "key"), tls.key, findings)
+    chain = _certificates((*path, "certificate"), file, findings)
+    public = _public_key((*path, "key"), key, findings)
     yield from findings
     if chain and public is not None:
         ours = chain[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         if ours != public:
-            yield Finding((*path, "key"), f"is not the key of the certificate in {tls.certificate}")
+            yield Finding((*path, "key"), f"is not the key of the certificate in {file}")
     for certificate in chain[:1]:
         yield from _validity((*path, "certificate"), certificate, now)
+
+
+def _authorities(path: KeyPath, file: Path, now: float) -> Iterator[Finding]:
+    findings: list[Finding] = []
+    authorities = _certificates((*path, "ca"), file, findings)
+    yield from findings
     if authorities and all(_expired(authority, now) for authority in authorities):
         yield Finding((*path, "ca"), "every certificate in it has expired", severity=Severity.WARNING)
 
@@ -103,22 +128,7 @@ def _public_key(path: KeyPath, file: Path, findings: list[Finding]) -> bytes | N
     data = _read(path, file, findings)
     if data is None:
         return None
-    mode = file.stat().st_mode
-    if mode & stat.S_IRWXO:
-        findings.append(
-            Finding(
-                path, f"everybody on this machine may read it (mode {stat.S_IMODE(mode):04o})", "0600 or 0640"
-            )
-        )
-    elif mode & (stat.S_IWGRP | stat.S_IXGRP):
-        findings.append(
-            Finding(
-                path,
-                f"its group may change it (mode {stat.S_IMODE(mode):04o})",
-                "0600 or 0640",
-                Severity.WARNING,
-            )
-        )
+    _is_private(path, file, findings)
     try:
         key = load_pem_private_key(data, password=None)
     except TypeError:
@@ -150,3 +160,23 @@ def _validity(path: KeyPath, certificate: x509.Certificate, now: float) -> Itera
     elif start.timestamp() > now:
         words = f"is not valid before {start:%Y-%m-%d}: is the clock right?"
         yield Finding(path, words, severity=Severity.WARNING)
+
+
+def _is_private(path: KeyPath, file: Path, findings: list[Finding]) -> None:
+    """Add what is wrong with the permissions of a file that nobody else may read."""
+    mode = file.stat().st_mode
+    if mode & stat.S_IRWXO:
+        findings.append(
+            Finding(
+                path, f"everybody on this machine may read it (mode {stat.S_IMODE(mode):04o})", "0600 or 0640"
+            )
+        )
+    elif mode & (stat.S_IWGRP | stat.S_IXGRP):
+        findings.append(
+            Finding(
+                path,
+                f"its group may change it (mode {stat.S_IMODE(mode):04o})",
+                "0600 or 0640",
+                Severity.WARNING,
+            )
+        )

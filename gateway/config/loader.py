@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.config import checks, files, link_checks
+from gateway.config import checks, files, link_checks, web_checks
 from gateway.config.checks import Finding
 from gateway.config.explain import explain, path_of
 from gateway.config.problems import ConfigErrors, Problem, Severity, show
@@ -75,7 +75,7 @@ def _validated(values: dict[str, Any]) -> tuple[Config | None, list[Any]]:
 
 
 def _findings(config: Config, check_files: bool) -> Iterable[Finding]:
-    told = itertools.chain(checks.run(config), link_checks.run(config))
+    told = itertools.chain(checks.run(config), link_checks.run(config), web_checks.run(config))
     return itertools.chain(told, files.run(config) if check_files else ())
 
 

@@ -15,6 +15,7 @@ from gateway.config.administration import Admin
 from gateway.config.alerting import Alerts
 from gateway.config.auditing import Audit
 from gateway.config.budgeting import DataBudget
+from gateway.config.dicomweb import DicomWeb
 from gateway.config.kinds import (
     HOST,
     NAME,
@@ -124,8 +125,13 @@ class Peer(Section):
         AETitle | None, Title(), Doc("Our AE title towards this peer, when it is not the gateway's.")
     ] = None
     max_associations: Annotated[
-        int, Whole(1, 32), Doc("How many associations we open to it at the same time, at most.")
-    ] = 4
+        int,
+        Whole(1, 32),
+        Doc(
+            "How many associations we open to it at the same time, at most: as many as it bears on a long "
+            "link, four on a short one."
+        ),
+    ] = 8
     commitment: Annotated[
         Literal["on-request", "always", "query", "never"],
         Choice("on-request", "always", "query", "never"),
@@ -145,6 +151,9 @@ class Peer(Section):
             "Instance UID is enough."
         ),
     ] = "auto"
+    dicomweb: Annotated[
+        DicomWeb | None, Doc("Its DICOMweb server, where objects for it are stored instead (STOW-RS).")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

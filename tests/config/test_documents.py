@@ -118,6 +118,9 @@ def test_the_example_loads_as_it_is_and_with_every_default_switched_on(tmp_path:
     centre = Authority.create(tmp_path / "tls", "centre")
     for name in ("gateway", "hub"):
         centre.issue(name, days=365).key.chmod(0o600)
+    secret = tmp_path / "tls/archive.secret"
+    secret.touch(mode=0o600)
+    secret.write_text("a word")
     texts = (example.read_text(), example_with_defaults(example))
     for text in texts:
         path = tmp_path / "gateway.toml"

@@ -79,8 +79,8 @@ def test_missing_and_unreadable_files(tmp_path: Path, material: TlsMaterial) -> 
     material.ca.write_text("-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n")
     assert found(tmp_path, material) == [
         ("certificate", "gateway.pem cannot be read: No such file or directory", Severity.ERROR),
-        ("ca", "centre-ca.pem holds no readable certificate", Severity.ERROR),
         ("key", "gateway.key holds no readable private key", Severity.ERROR),
+        ("ca", "centre-ca.pem holds no readable certificate", Severity.ERROR),
     ]
 
 
