@@ -1,4 +1,4 @@
-"""What has to fit between a peer's DICOMweb server and what else is said of the peer. One function per rule."""
+"""What has to fit between a peer's DICOMweb server and what else is said of it: one function per rule."""
 
 from __future__ import annotations
 
