@@ -72,6 +72,7 @@ class Session:
         self.role = hello.role
         self.ended: Ended | None = None
         self.other: Hello | None = None
+        self.piece = limits.payload  # payload of a frame at present: less on a slow line, by its owner
         self._limits = limits
         self._mute = False  # the hub is about to say why it cannot go on
         self._events: deque[Event] = deque()
@@ -153,7 +154,7 @@ class Session:
             return (control,)
         if not self.ready or most is Urgency.CONTROL:
             return None
-        payload = min(self._limits.payload, self._peer.max_payload)
+        payload = min(self.piece, self._limits.payload, self._peer.max_payload)
         frame = self._streams.next(payload)
         if frame is None and most > Urgency.RELAY and self.role is Role.SITE:
             frame = self._out.next(most, payload)
@@ -281,6 +282,8 @@ class Session:
     def _take(self, frame: Frame, now: float) -> None:
         if self.other is None and not isinstance(frame, (HelloFrame, Goodbye)):
             raise FrameError("a frame before the hello")
+        if isinstance(frame, (Data, StreamPiece)) and len(frame.payload) > self._hello.takes.max_payload:
+            raise FrameError(f"a payload of {len(frame.payload)} bytes")
         match frame:
             case Ping(token):
                 self._control.pong(token)

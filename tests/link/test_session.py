@@ -434,6 +434,15 @@ def test_no_payload_is_longer_than_either_end_wants() -> None:
         assert max(sizes) == longest
 
 
+def test_a_longer_payload_than_was_announced_is_a_violation() -> None:
+    _, far = meet(hub_limits=LinkLimits(max_payload=20_000))
+    tell(far, Open(1))
+    tell(far, StreamPiece(1, False, memoryview(bytes(20_000))))
+    assert far.ended is None
+    tell(far, StreamPiece(1, False, memoryview(bytes(20_001))))
+    assert reason(far) == "a payload of 20001 bytes"
+
+
 # --- reports -----------------------------------------------------------------------------------------------
 
 
