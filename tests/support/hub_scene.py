@@ -136,12 +136,13 @@ def linked(
     directory: Path,
     *,
     centre_port: int,
+    console_port: int | None = None,
     hub_options: Mapping[str, Any] | None = None,
     site_options: Mapping[str, Any] | None = None,
 ) -> Iterator[Pair]:
     """Run a hub and a site on loopback."""
     directory.mkdir(parents=True, exist_ok=True)
-    authority, place, console_port = Authority.create(directory), here(), free_port()
+    authority, place, console_port = Authority.create(directory), here(), console_port or free_port()
     the_hub = hub(directory / "hub", authority, place, centre_port=centre_port, **(hub_options or {}))
     the_site = site(directory / "site", authority, place, console_port=console_port, **(site_options or {}))
     with the_hub, the_site:
