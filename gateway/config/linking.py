@@ -87,7 +87,7 @@ class LinkBounds(Section):
     ] = 15.0
     at_once: Annotated[
         int, Whole(1, 64), Doc("Large objects of one priority that take turns on the line, at a time.")
-    ] = 4
+    ] = 2
     ahead: Annotated[
         int, ByteSize(16 * KIB, MIB), Doc("Small objects that are compressed before they can leave.")
     ] = 64 * KIB

@@ -54,7 +54,7 @@ class LinkLimits:
     """Dead is what is silent for three round trips and this long, when it owes an answer."""
     hello_timeout: float = 15.0
     """The other end's hello must be here after that."""
-    at_once: int = 4
+    at_once: int = 2
     """Large objects of one priority class that take turns (a number); the others wait their turn."""
     ahead: int = 64 * KIB
     """Small objects that are encoded before they can leave, in bytes, for each class."""
