@@ -37,7 +37,7 @@ from gateway.delivery.web.connection import (
     authorization,
     open_connection,
 )
-from gateway.delivery.web.multipart import Part, closing, content_type, length_of
+from gateway.delivery.web.multipart import TAIL, Part, closing, content_type, length_of
 from gateway.delivery.web.outcomes import Stored, Verdict, of_object, of_request
 from gateway.errors import DeliveryFailure, LocalError, SpoolFailure
 from gateway.model import Peer, Priority, Receipt
@@ -165,7 +165,7 @@ class StowTransport:
             if batch and (
                 alone
                 or job.delivery.priority is not batch[0].delivery.priority
-                or size + job.object.size > self._target.max_bytes
+                or size + job.object.size > self._target.max_size
                 or any(_same(job, other) for other in batch)  # the answer could not tell them apart
             ):
                 break
@@ -249,6 +249,7 @@ class StowTransport:
             async with aclosing(item.source.chunks(_PIECE)) as chunks:
                 async for chunk in chunks:
                     yield chunk
+            yield TAIL
         yield closing(boundary)
 
     def _outcome(

@@ -12,6 +12,7 @@ from gateway.dicom.part10 import file_meta
 from gateway.model import Instance
 
 _TYPE = "application/dicom"
+TAIL = b"\r\n"
 
 
 def content_type(boundary: str) -> str:
@@ -21,34 +22,31 @@ def content_type(boundary: str) -> str:
 
 def closing(boundary: str) -> bytes:
     """Return what comes after the last part."""
-    return f"\r\n--{boundary}--\r\n".encode("ascii")
+    return f"--{boundary}--\r\n".encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One instance: `head` comes before the bytes of its data set."""
+    """One instance: `head` comes before the bytes of its data set, TAIL behind them."""
 
     head: bytes
     size: int  # of the data set
 
     @classmethod
     def of(cls, instance: Instance, size: int, boundary: str) -> Part:
-        """Return the part for `size` bytes of data set."""
-        meta = file_meta(instance)
-        # Transfer syntax as a parameter (PS3.18 8.7.3.5.2): a server need not open the file to refuse it.
-        lines = (
-            f"\r\n--{boundary}",
-            f"Content-Type: {_TYPE}; transfer-syntax={instance.transfer_syntax_uid}",
-            f"Content-Length: {len(meta) + size}",
-            "",
-            "",
-        )
-        return cls("\r\n".join(lines).encode("ascii") + meta, size)
+        """Return the part for `size` bytes of data set.
+
+        Its header says the media type and nothing else. The transfer syntax might be there (PS3.18 8.7.3.5),
+        but a known server (Orthanc's plugin, 1.7) takes such a part for something else: it answers 200, and
+        has stored nothing. The file says its transfer syntax itself.
+        """
+        header = f"--{boundary}\r\nContent-Type: {_TYPE}\r\n\r\n"
+        return cls(header.encode("ascii") + file_meta(instance), size)
 
     @property
     def length(self) -> int:
         """Bytes of the whole part."""
-        return len(self.head) + self.size
+        return len(self.head) + self.size + len(TAIL)
 
 
 def length_of(parts: list[Part], boundary: str) -> int:
