@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
+from typing import Final
 
 from gateway.link.channels import Channels
 from gateway.link.control import ControlQueue
@@ -60,6 +61,9 @@ from gateway.link.news import News
 from gateway.link.outgoing import Outgoing
 from gateway.link.values import Encoded, HubReceipt, HubRefusal, Offer, Report, Urgency
 
+_LEAST_PIECE: Final = 512
+"""Smaller frames would be mostly headers, whoever asks for them."""
+
 
 class Session:
     """One connection, from its first frame to its last. Not reusable."""
@@ -70,6 +74,8 @@ class Session:
         A `reports_seen` counts reports of the hub with that spool; without `assumed` it is not sent.
         """
         self.role = hello.role
+        self.piece = limits.payload
+        """Payload of the next frames at most, if that is less than both ends allow: for the owner to set."""
         self.ended: Ended | None = None
         self.other: Hello | None = None
         self.piece = limits.payload  # payload of a frame at present: less on a slow line, by its owner

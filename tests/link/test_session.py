@@ -434,6 +434,16 @@ def test_no_payload_is_longer_than_either_end_wants() -> None:
         assert max(sizes) == longest
 
 
+def test_a_slow_line_gets_smaller_frames_but_not_tiny_ones() -> None:
+    near, _ = meet()
+    number = near.open_stream(0.0) or 0
+    for piece, longest in ((2_000, 2_000), (1, 512), (10**6, LinkLimits().payload)):
+        near.piece = piece
+        near.write(number, bytes(40_000))
+        sizes = {len(one.payload) for one in frames(near) if isinstance(one, StreamPiece)}
+        assert max(sizes) == longest
+
+
 def test_a_longer_payload_than_was_announced_is_a_violation() -> None:
     _, far = meet(hub_limits=LinkLimits(max_payload=20_000))
     tell(far, Open(1))
