@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from gateway.errors import LocalError
 from gateway.model import Delivery, DeliveryState, Priority
-from gateway.spool import damage, states
+from gateway.spool import damage, hub_news, states
 from gateway.spool.rows import DELIVERY, DELIVERY_WIDTH, OBJECT, Row, delivery_from, object_from
 from gateway.spool.schema import PLACE_DAMAGED, PLACE_FILE, PLACE_INLINE, QUEUED, SENDING, WAIT_AT_HUB
 from gateway.spool.states import Event
@@ -148,6 +148,8 @@ def _settle_one(tx: Transaction, delivery: Delivery, outcome: Settlement) -> Non
                     number,
                 )
             tx.keep_receipt(number, receipt)
+            if receipt.hub:
+                hub_news.accepted(tx, number)
         case PutBack(not_before=not_before, reason=reason, counts_attempt=counts, answer=answer):
             tx.move(
                 delivery,
@@ -157,11 +159,13 @@ def _settle_one(tx: Transaction, delivery: Delivery, outcome: Settlement) -> Non
                 not_before=min(not_before, tx.now + tx.limits.max_retry_seconds),
                 attempts=delivery.attempts + counts,
             )
+            hub_news.forget_early(tx, number)
             if counts:
                 tx.tell(delivery.object_number, "put-back", reason, number, answer=answer)
             damage.hold_if_lost(tx, delivery.object_number)
         case Hold(reason=reason, cause=cause, answer=answer):
             tx.move(delivery, Event.REJECT, reason=reason, cause=cause, attempts=delivery.attempts + 1)
+            hub_news.forget_early(tx, number)
             tx.tell(
                 delivery.object_number,
                 "held",

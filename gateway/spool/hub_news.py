@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.model import Delivery, DeliveryState, Receipt
 from gateway.spool.link_values import Stage, StageReport
+from gateway.spool.rows import Row
 from gateway.spool.schema import WAIT_AT_HUB, WAIT_NONE
 from gateway.spool.states import Event
 from gateway.spool.transaction import MAX_REASON, Transaction
@@ -15,15 +16,60 @@ _SEEN = "hub-reports"
 def take(tx: Transaction, hub: bytes, report: StageReport) -> bool:
     """Apply a report; False when it is not about anything that is here. Taken twice it does nothing more."""
     _remember(tx, hub, report.seq)
-    row = tx.one(
-        "SELECT o.digest, o.transfer_syntax_uid, d.waiting, d.cause FROM deliveries d "
-        "JOIN objects o ON o.number = d.object WHERE d.number = ?",
-        report.delivery,
-    )
+    row = _row(tx, report.delivery)
     if row is None or row[0] != report.digest:
         return False
-    digest, syntax, waiting, cause = row
     delivery = tx.delivery(report.delivery)
+    if delivery.state is DeliveryState.SENDING:
+        # The hub's receipt for it may be here, and wait for the journal: this is for after that.
+        tx.write(
+            "INSERT OR REPLACE INTO early_reports (delivery, seq, spool, digest, stage, status, words, at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            report.delivery,
+            report.seq,
+            report.spool,
+            report.digest,
+            int(report.stage),
+            report.status,
+            report.words[:MAX_REASON],
+            report.at,
+        )
+        return True
+    _apply(tx, delivery, report, row)
+    return True
+
+
+def accepted(tx: Transaction, number: int) -> None:
+    """The hub has accepted a delivery: apply what it had to say of it before the journal knew that."""
+    early = tx.one(
+        "SELECT seq, spool, delivery, digest, stage, status, words, at FROM early_reports WHERE delivery = ?",
+        number,
+    )
+    if early is None:
+        return
+    forget_early(tx, number)
+    seq, spool, _, digest, stage, status, words, at = early
+    take_now = StageReport(seq, spool, number, digest, Stage(stage), status, words, at)
+    row = _row(tx, number)
+    if row is not None and row[0] == digest:
+        _apply(tx, tx.delivery(number), take_now, row)
+
+
+def forget_early(tx: Transaction, number: int) -> None:
+    """It goes again: when it has come, the hub tells how it stands."""
+    tx.write("DELETE FROM early_reports WHERE delivery = ?", number)
+
+
+def _row(tx: Transaction, number: int) -> Row | None:
+    return tx.one(
+        "SELECT o.digest, o.transfer_syntax_uid, d.waiting, d.cause FROM deliveries d "
+        "JOIN objects o ON o.number = d.object WHERE d.number = ?",
+        number,
+    )
+
+
+def _apply(tx: Transaction, delivery: Delivery, report: StageReport, row: Row) -> None:
+    digest, syntax, waiting, cause = row
     receipt = Receipt(delivery.destination, report.status, report.words, syntax, digest, report.at)
     match report.stage:
         case Stage.STORED | Stage.CONFIRMED if delivery.state is DeliveryState.ACCEPTED:
@@ -37,8 +83,7 @@ def take(tx: Transaction, hub: bytes, report: StageReport) -> bool:
         case Stage.DISCARDED:
             _left_there(tx, delivery, report.words, CAUSE_DISCARDED_AT_HUB, cause)
         case _:
-            pass  # it is being sent again, or was confirmed before: what comes of that is told anew
-    return True
+            pass  # it is to be sent again, or was confirmed before: what comes of that is told anew
 
 
 def _stored(tx: Transaction, delivery: Delivery, receipt: Receipt) -> None:

@@ -194,6 +194,9 @@ def _transaction(tx: Transaction) -> Iterator[None]:
 def _requeue(tx: Transaction) -> int:
     """What was being sent when the process ended is queued again."""
     total = 0
+    if tx.one("SELECT 1 FROM early_reports LIMIT 1") is not None:
+        with _transaction(tx):
+            tx.write("DELETE FROM early_reports")
     while True:
         rows = tx.rows(
             f"SELECT {DELIVERY} FROM deliveries d WHERE d.state = ? LIMIT ?",  # noqa: S608

@@ -284,6 +284,12 @@ CREATE TABLE arrivals (
 CREATE UNIQUE INDEX arrivals_by_delivery ON arrivals (site, delivery, digest);
 CREATE INDEX arrivals_by_object ON arrivals (object);
 CREATE UNIQUE INDEX arrivals_to_report ON arrivals (site, seq) WHERE seq IS NOT NULL;
+
+CREATE TABLE early_reports (
+  delivery INTEGER PRIMARY KEY,
+  seq INTEGER NOT NULL, spool BLOB NOT NULL, digest BLOB NOT NULL,
+  stage INTEGER NOT NULL, status INTEGER NOT NULL, words TEXT NOT NULL, at REAL NOT NULL
+) STRICT;
 """
 
 MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6)

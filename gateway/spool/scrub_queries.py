@@ -101,6 +101,7 @@ TABLES = (
     Table("commitment_items", "number"),
     Table("asks", "number"),
     Table("steps", "number"),
+    Table("early_reports", "delivery"),
     Table("sites", "id"),
     Table("arrivals", "number", ("NOT EXISTS (SELECT 1 FROM sites s WHERE s.id = r.site)",)),
     Table("step_data", "step", ("NOT EXISTS (SELECT 1 FROM steps s WHERE s.number = r.step)",)),

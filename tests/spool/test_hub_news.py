@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.model import DeliveryState, Priority, Receipt
-from gateway.spool import Accepted, Job, Spool, Stage, StageReport
+from gateway.spool import Accepted, Hold, Job, PutBack, Spool, Stage, StageReport
 from tests.support.committing import a_reference, a_request, to_ask
 from tests.support.spooling import SMALL, Heard, OpenSpool, a_receipt, content, store
 
@@ -132,6 +132,54 @@ async def test_bytes_stay_until_the_destination_has_them(open_spool: OpenSpool) 
     now[0] += 2 * 86400.0
     report = await spool.expire()
     assert (report.released, report.objects) == (1, 1)
+
+
+async def sending(spool: Spool) -> Job:
+    await store(spool, content(1, SMALL), 1)
+    (job,) = await spool.claim("oncology", 1)
+    return job
+
+
+AFTER = {
+    Stage.STORED: (S.ACCEPTED, ""),
+    Stage.CONFIRMED: (S.CONFIRMED, ""),
+    Stage.HELD: (S.ACCEPTED, "held-at-hub"),
+    Stage.DISCARDED: (S.ACCEPTED, "discarded-at-hub"),
+}
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+async def test_a_report_that_overtakes_its_own_receipt_counts(
+    open_spool: OpenSpool, heard: Heard, stage: Stage
+) -> None:
+    """The receipt is here, and waits for the journal; what the hub says next must not be lost over that."""
+    spool = open_spool()
+    job = await sending(spool)
+    assert await spool.take_report(HUB, a_report(job, stage, status=0xB000))
+    assert await standing(spool) == (S.SENDING, "")
+    await spool.settle([Accepted(job.delivery.number, replace(a_receipt(job), hub=True))])
+    assert await standing(spool) == AFTER[stage]
+    if stage in (Stage.STORED, Stage.CONFIRMED):
+        assert [(one.hub, one.status) for one in await receipts(spool)] == [(True, 0), (False, 0xB000)]
+    assert len(heard.alarms()) == (stage in (Stage.HELD, Stage.DISCARDED))
+
+
+@pytest.mark.parametrize("end", ["put back", "held", "restart"])
+async def test_what_was_said_early_is_not_kept_for_another_attempt(open_spool: OpenSpool, end: str) -> None:
+    spool = open_spool()
+    job = await sending(spool)
+    await spool.take_report(HUB, a_report(job, Stage.CONFIRMED))
+    if end == "restart":
+        await spool.close()
+        spool = open_spool()
+    elif end == "held":
+        await spool.settle([Hold(1, "no", "refused")])
+        await spool.release(1)
+    else:
+        await spool.settle([PutBack(1, 0.0, "cut")])
+    (job,) = await spool.claim("oncology", 1)
+    await spool.settle([Accepted(1, replace(a_receipt(job), hub=True))])
+    assert await standing(spool) == (S.ACCEPTED, "at-hub")
 
 
 async def test_a_report_about_something_else_is_left_alone(spool: Spool) -> None:
