@@ -89,6 +89,10 @@ class SiteLink(Protocol):
     def rtt(self) -> float | None:
         """Smoothed round trip, seconds, None while it is unknown."""
 
+    @property
+    def reason(self) -> str:
+        """Why it is down, in words; empty while it is up, or when nobody knows yet."""
+
     async def wait_up(self) -> None:
         """Return when `up`."""
 

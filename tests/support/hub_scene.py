@@ -49,6 +49,7 @@ def hub(
     peers: Sequence[Toml] = (),
     routes: Sequence[Toml] = (),
     sections: Mapping[str, Toml] | None = None,
+    state_dir: Path | None = None,
     **more: Any,
 ) -> GatewayProcess:
     """Return a hub that takes `sites` at `place`. The centre's systems call it on its `port`.
@@ -72,7 +73,7 @@ def hub(
             *routes,
         ],
         sections={
-            "gateway": {"name": "hub", "ae_title": "HUB", "state_dir": directory / "state"},
+            "gateway": {"name": "hub", "ae_title": "HUB", "state_dir": state_dir or directory / "state"},
             "link": {
                 "listen": place,
                 "tls": tls_table(authority.issue("hub", hosts=[place.host]), of_peer=False),
@@ -80,6 +81,7 @@ def hub(
             "site": [{"name": name, **rules} for name, rules in sites.items()],  # type: ignore[dict-item]
             **(sections or {}),
         },
+        state_dir=state_dir,
         **more,
     )
 
@@ -94,6 +96,7 @@ def site(
     centre: Toml | None = None,
     sections: Mapping[str, Toml] | None = None,
     link: Toml | None = None,
+    state_dir: Path | None = None,
     **more: Any,
 ) -> GatewayProcess:
     """Return a clinic's gateway; its hub is at `place`. Its console LINAC1 listens on `console_port`."""
@@ -106,7 +109,7 @@ def site(
             {"called": "LINAC1", "to": ["console1"], "mode": "relay"},
         ],
         sections={
-            "gateway": {"name": name, "ae_title": "GATEWAY", "state_dir": directory / "state"},
+            "gateway": {"name": name, "ae_title": "GATEWAY", "state_dir": state_dir or directory / "state"},
             "link": {
                 "hub": place,
                 "tls": tls_table(authority.issue(name, hosts=[name]), of_peer=False),
@@ -114,6 +117,7 @@ def site(
             },
             **(sections or {}),
         },
+        state_dir=state_dir,
         **more,
     )
 

@@ -49,6 +49,10 @@ class MemoryLink:
     def rtt(self) -> float | None:
         return 0.001
 
+    @property
+    def reason(self) -> str:
+        return "" if self.up else "it was cut here"
+
     async def wait_up(self) -> None:
         await self._up.wait()
 

@@ -109,7 +109,7 @@ class LinkTransport:
     async def probe(self) -> float | None:
         """Whether there is a link is known without asking. See Transport."""
         if not self._link.up:
-            raise _no_link()
+            raise self._no_link()
         return self._link.rtt
 
     async def close(self) -> None:
@@ -155,7 +155,10 @@ class LinkTransport:
             async with asyncio.timeout(self._patience):
                 await self._link.wait_up()
         except TimeoutError:
-            raise _no_link() from None
+            raise self._no_link() from None
+
+    def _no_link(self) -> DeliveryFailure:
+        return failure(Cause.UNREACHABLE, self._link.reason or "there is no link to the hub")
 
     # --- one object ----------------------------------------------------------------------------------
 
@@ -247,7 +250,3 @@ async def _one_less(under_way: set[asyncio.Task[None]]) -> set[asyncio.Task[None
     for task in done:
         task.result()
     return left
-
-
-def _no_link() -> DeliveryFailure:
-    return failure(Cause.UNREACHABLE, "there is no link to the hub")
