@@ -90,8 +90,8 @@ def jobs(given: argparse.Namespace, work: Path) -> Iterable[Job]:
                 yield Job((key,), key, cell.estimate + _SET_UP, _transfer(cell, number, work), light)
     if "preemption" in given.only:
         for name in ("geo-asym-clear", "geo-asym", "dsl"):
-            keys = tuple(f"preemption/{name}/{number}" for number in range(5))
-            yield Job(keys, f"preemption, {name}", 60, _preemption(name, len(keys), work))
+            keys = tuple(f"preemption/{name}/{number}" for number in range(6))
+            yield Job(keys, f"preemption, {name}", 75, _preemption(name, len(keys), work))
     if "cuts" in given.only:
         size = int(given.large * 1e6)
         seconds = size * 1.125 / 1.25e6 + 11 * 10

@@ -24,6 +24,8 @@ from gateway.demo.lab import Laboratory, Profile
 
 _DAY = 86_400.0
 _BACKLOG = 40  # slices
+_STEPS = 12  # of the backlog: a record at each, for as many as there are
+_EARLY = 1.5  # seconds at the link's rate, when the first record comes
 _LOOK = 0.02  # seconds between looks at the site's deliveries
 _GIVE_UP = 120.0
 
@@ -35,6 +37,7 @@ class Preemption:
     profile: str
     seconds: float  # from the console's success to the site's receipt
     bar: float  # two round trips and half a second
+    early: bool = False  # in the first seconds, while congestion control still looks for the rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,10 @@ def _folder(work: Path, name: str) -> Iterator[Path]:
 
 
 def preemptions(profile: Profile, count: int, seed: int, work: Path) -> Iterator[Preemption]:
-    """Yield one measurement per record, all in the middle of the same backlog of CBCT."""
+    """Yield one measurement per record, all in the middle of the same backlog of CBCT.
+
+    The first comes after a second and a half, the others at even steps of the backlog.
+    """
     records = RECORDS.write(work / "loads" / RECORDS.name, RECORDS.count)[:count]
     images = NOISE.write(work / "loads" / NOISE.name, NOISE.count)[:_BACKLOG]
     with (
@@ -71,24 +77,26 @@ def preemptions(profile: Profile, count: int, seed: int, work: Path) -> Iterator
         Pair(lab, place) as pair,
     ):
         pair.send(images)
-        _wait_full(lab, profile)
+        size = sum(path.stat().st_size for path in images)
         for number, record in enumerate(records):
+            early = number == 0
+            _wait_carried(lab, _EARLY * (profile.up.rate or 0.0) if early else size * (number + 1) / _STEPS)
             if pair.site.delivered(pair.peer) - number >= _BACKLOG - 2:
                 raise NotMeasured("the backlog was gone before the last record came")
             pair.send([record])
             began = time.perf_counter()
             _wait_receipt(pair, number + 1)
-            yield Preemption(profile.name, time.perf_counter() - began, 2 * profile.round_trip + 0.5)
+            bar = 2 * profile.round_trip + 0.5
+            yield Preemption(profile.name, time.perf_counter() - began, bar, early)
 
 
-def _wait_full(lab: Laboratory, profile: Profile) -> None:
-    """Return once the link has been full for ten round trips: congestion control knows it by then."""
-    wanted = (profile.up.rate or 1e6) * max(2.0, 10 * profile.round_trip) * 0.7
+def _wait_carried(lab: Laboratory, wanted: float) -> None:
+    """Return once the link has carried so many bytes up."""
     deadline = time.monotonic() + _GIVE_UP
     while lab.counts().up.sent_bytes < wanted:
         if time.monotonic() > deadline:
-            raise NotMeasured(f"the link did not fill: {lab.counts().up.sent_bytes} bytes in {_GIVE_UP} s")
-        threading.Event().wait(0.1)  # what the link has carried has no event
+            raise NotMeasured(f"{lab.counts().up.sent_bytes} of {wanted:.0f} bytes in {_GIVE_UP} s")
+        threading.Event().wait(0.05)  # what the link has carried has no event
 
 
 def _wait_receipt(pair: Pair, records: int) -> None:

@@ -98,10 +98,11 @@ def test_a_run_with_fewer_objects_does_not_spoil_one_with_all(tmp_path: Path) ->
 
 def test_the_worst_record_counts(tmp_path: Path) -> None:
     runs: list[object] = [Preemption("dsl", seconds, 0.62) for seconds in (0.3, 0.63, 0.4)]
+    runs.append(Preemption("dsl", 2.0, 0.62, early=True))
     found = results(tmp_path, preemption=runs)
     assert verdict(found, "a record in a CBCT, dsl").value == 0.63
     assert not verdict(found, "a record in a CBCT, dsl").passed
-    assert "| `dsl` | 3 | 0.40 | 0.63 | 0.62 |" in "\n".join(report.tables(found))
+    assert "| `dsl` | 3 | 0.40 | 0.63 | 0.62 | 2.00 |" in "\n".join(report.tables(found))
 
 
 @pytest.mark.parametrize(("up", "passed"), [(3500, True), (7000, False)])
