@@ -78,7 +78,6 @@ class Session:
         """Payload of the next frames at most, if that is less than both ends allow: for the owner to set."""
         self.ended: Ended | None = None
         self.other: Hello | None = None
-        self.piece = limits.payload  # payload of a frame at present: less on a slow line, by its owner
         self._limits = limits
         self._mute = False  # the hub is about to say why it cannot go on
         self._events: deque[Event] = deque()
@@ -160,7 +159,7 @@ class Session:
             return (control,)
         if not self.ready or most is Urgency.CONTROL:
             return None
-        payload = min(self.piece, self._limits.payload, self._peer.max_payload)
+        payload = max(_LEAST_PIECE, min(self.piece, self._limits.payload, self._peer.max_payload))
         frame = self._streams.next(payload)
         if frame is None and most > Urgency.RELAY and self.role is Role.SITE:
             frame = self._out.next(most, payload)
