@@ -270,7 +270,6 @@ class HubDoor:
         self._open.pop(live, None)
         if not self._open:
             self._empty.set()
-        self._notices.open_associations.pop(guest.entry, None)
         if guest.receiving is not None:
             task = asyncio.get_running_loop().create_task(guest.receiving.settled())
             self._settling.add(task)
@@ -279,7 +278,8 @@ class HubDoor:
             kind: RefusalKind = "tls" if isinstance(error.__cause__, TlsFailed) else ""
             self._notices.publish(ConnectionRefused(NAME, live.address, str(error), kind))
             return
-        self._book(self._sites[guest.site], live, error)
+        self._book(self._sites[guest.site], live, error)  # whoever counts bytes looks once more
+        self._notices.open_associations.pop(guest.entry, None)
 
     def _book(self, site: _Site, live: Live, error: Ending) -> None:
         counts = live.counts

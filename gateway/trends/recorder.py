@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.model import Peer
-from gateway.notices import AssociationClosed, DeliverySettled, LinkChanged, Notice, Notices
+from gateway.notices import AssociationClosed, DeliverySettled, LinkChanged, LinkLost, Notice, Notices
 from gateway.reachability import Reachabilities
 from gateway.trends import ledger
 from gateway.trends.history import MINUTE, History
@@ -118,6 +118,8 @@ class Recorder:
     def _noticed(self, notice: Notice) -> None:
         if isinstance(notice, AssociationClosed):
             self._count(self._meter.read(notice.association))
+        elif isinstance(notice, LinkLost):
+            self._read_meters()
         elif isinstance(notice, LinkChanged):
             self._look(notice.destination)
         elif isinstance(notice, DeliverySettled) and notice.outcome in ("accepted", "confirmed"):
