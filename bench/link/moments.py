@@ -69,8 +69,8 @@ def preemptions(profile: Profile, count: int, seed: int, work: Path) -> Iterator
 
     The first comes after a second and a half, the others at even steps of the backlog.
     """
-    records = RECORDS.write(work / "loads" / RECORDS.name, RECORDS.count)[:count]
-    images = NOISE.write(work / "loads" / NOISE.name, NOISE.count)[:_BACKLOG]
+    records = RECORDS.write(work / "loads" / RECORDS.name, count)
+    images = NOISE.write(work / "loads" / NOISE.name, _BACKLOG)
     with (
         _folder(work, "preemption") as place,
         Laboratory(profile, seed=seed, congestion=CONGESTION) as lab,

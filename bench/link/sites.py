@@ -91,8 +91,8 @@ def fairness(rates: Sequence[float]) -> float:
 
 def measure(count: int, work: Path) -> Crowd:
     """Measure one hub with so many sites."""
-    images = NOISE.write(work / "loads" / NOISE.name, NOISE.count)[:SLICES]
-    records = RECORDS.write(work / "loads" / RECORDS.name, RECORDS.count)[:FIRST_RECORDS]
+    images = NOISE.write(work / "loads" / NOISE.name, SLICES)
+    records = RECORDS.write(work / "loads" / RECORDS.name, FIRST_RECORDS)
     place = Path(tempfile.mkdtemp(prefix="sites-", dir=work))
     names = [f"site-{number:03}" for number in range(count)]
     sites: list[Gateway] = []

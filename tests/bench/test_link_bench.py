@@ -59,15 +59,15 @@ def test_who_waits_for_answers_pays_round_trips(work: Path) -> None:
 
 
 def test_several_associations_share_the_round_trips(work: Path) -> None:
-    run = measured("direct", 60, work)
+    run = measured("direct", 40, work)
     assert run.up_bytes > run.object_bytes
     assert trips(run) < 0.8
 
 
 def test_through_a_hub_nothing_waits_for_a_round_trip(work: Path) -> None:
-    run = measured("hub", 100, work)
-    # Ten round trips for a hundred records: the connection was up, its window grows, the receipts come back.
-    assert trips(run) < 0.1 * 3
+    run = measured("hub", 60, work)
+    # The connection was up, its window grows, the receipts come back: a few round trips for all together.
+    assert trips(run) < 0.3
     assert run.up_bytes < run.object_bytes, "records are compressed"
     assert run.stored_seconds >= run.seconds
 
