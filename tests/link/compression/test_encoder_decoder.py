@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from gateway.demo.synthetic import Sizes, Treatment, make_record
 from gateway.link.compression import encoder as encoder_module
-from gateway.link.compression.codecs import FEATURES, Codec, CompressionLimits
+from gateway.link.compression.codecs import FEATURES, Codec, CompressionLimits, pack
 from gateway.link.compression.decoder import BlockDecoder, Restorer
 from gateway.link.compression.encoder import BlockEncoder, Compressor
 from gateway.link.compression.workers import Workers
-from gateway.link.values import BLOCK, Encoded, Offer, Undecodable
+from gateway.link.values import BLOCK, INLINE, Encoded, Offer, Undecodable
 from gateway.model import Priority
 from tests.support.ct_noise import dose_object, scan_object
+from tests.support.fractions import delivered_as_planned
 from tests.support.link_offers import JPEG, offer_of
 
 _SIZES = Sizes(segments=4)  # 21 kB, as the benchmark's records
@@ -98,6 +99,15 @@ async def test_the_next_fraction_on_a_new_connection_builds_on_the_last(ends: En
     assert ratio(sum(len(record(seed, 2)) for seed in (1, 2, 3)), sent) > 6
 
 
+async def test_the_next_fraction_as_planned_is_a_twentieth(ends: Ends) -> None:
+    for seed in (1, 2, 3):
+        ends.small(delivered_as_planned(seed, 1))
+    ends.connect()
+    sent = [ends.small(delivered_as_planned(seed, 2)) for seed in (1, 2, 3)]
+    assert [encoded.codec for encoded in sent] == [Codec.AFTER] * 3
+    assert ratio(sum(len(delivered_as_planned(seed, 2)) for seed in (1, 2, 3)), sent) > 15
+
+
 @pytest.mark.parametrize("kind", ["cbct", "ct"])
 async def test_images_with_the_noise_of_real_scans_shrink(ends: Ends, kind: str) -> None:
     original, sent = 0, []
@@ -141,12 +151,19 @@ async def test_compressed_objects_are_left_alone(ends: Ends) -> None:
 
 
 async def test_noise_goes_plain_and_costs_the_others_nothing(ends: Ends) -> None:
-    ends.small(record(fraction=1))
+    ends.small(record(1))
     noise = os.urandom(20_000)
     assert ends.small(noise).codec == Codec.PLAIN
-    assert ends.small(record(fraction=2)).codec != Codec.PLAIN
+    other = ends.small(record(2))
+    assert other.codec == Codec.SHARED
+    assert not bytes(other.payload)[0] & 0x80, "the stream began anew"
     large = os.urandom(3 * BLOCK)
     assert {encoded.codec for encoded in await ends.large(large)} == {Codec.PLAIN}
+
+
+async def test_after_noise_the_next_object_gets_its_chance(ends: Ends) -> None:
+    await ends.large(os.urandom(3 * BLOCK))
+    assert (await ends.large(bytes(range(256)) * 512))[0].codec != Codec.PLAIN
 
 
 async def test_a_fast_link_gets_plain_bytes(ends: Ends) -> None:
@@ -233,6 +250,7 @@ async def test_a_hub_that_lost_its_memory_is_asked_once(ends: Ends) -> None:
             refused.append(seed)
             ends.near.mismatch(offers[seed].delivery)
     assert refused == [1]
+    assert len(ends.compressor.references) == 7  # of the second fraction; those of the first are forgotten
     assert [encoded.codec for encoded in sent.values()] == [Codec.AFTER] + [Codec.SHARED] * 7
     assert ends.small(record(9, 1)).codec == Codec.SHARED
 
@@ -304,7 +322,7 @@ async def test_no_references_where_none_may_be_kept() -> None:
         (Codec.PLAIN, b"abc", 2),
         (Codec.ZSTD, b"abc", 0),
         (Codec.ZSTD, b"abc", BLOCK + 1),
-        (Codec.ZSTD, b"abc", 65537),
+        (Codec.ZSTD, pack(bytes(INLINE + 1), 1), INLINE + 1),
         (Codec.SHARED, b"abc", 0),
         (Codec.AFTER, b"abc", 100),
         (Codec.AFTER, bytes(40), 100),

@@ -135,12 +135,15 @@ async def test_a_worker_that_cannot_start_is_not_waited_for() -> None:
 
 
 async def test_who_asks_may_go_away(workers: Workers) -> None:
-    asking = [asyncio.create_task(workers.encode(job())) for _ in range(5)]
     await workers.encode(job(recipe=1))
+    pids = workers.pids
+    asking = [asyncio.create_task(workers.encode(job())) for _ in range(5)]
+    await asyncio.sleep(0)  # the first one's question is on its way
     for task in asking[::2]:
         task.cancel()
     answers = await asyncio.gather(*asking, return_exceptions=True)
     assert [type(answer) for answer in answers[1::2]] == [tuple, tuple]
+    assert workers.pids == pids
     recipe, payload = await workers.encode(job())
     assert await workers.decode(DecodeJob(RECIPES[recipe].codec, BLOCK, payload)) == _BLOCK
 
