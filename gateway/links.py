@@ -150,7 +150,9 @@ class Links:
         return together([history for history in found if history.peer in names])
 
     def _probes(self) -> dict[str, Probing]:
-        return {name: self._probe(self._peers[name]) for name in self._destinations}
+        # How a link stands its own signs of life say; what is behind it is the hub's to deliver to.
+        names = (name for name in self._destinations if not self._peers[name].via)
+        return {name: self._probe(self._peers[name]) for name in names}
 
     def _probe(self, peer: Peer) -> Probe:
         def busy() -> bool:

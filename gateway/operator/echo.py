@@ -107,7 +107,9 @@ def _advice(failed: StepName | None, peer: Peer, calling_ae: AETitle) -> str:
     advice: dict[StepName | None, str] = {
         None: "",
         "name": f"Check the host of peer {peer.name} in the configuration, and this machine's DNS.",
-        "tcp": f"Check that the peer runs, and that firewalls on the way let TCP port {peer.port} through.",
+        "tcp": f"Look at the link to {peer.via}: the status says why it is down."
+        if peer.via
+        else f"Check that the peer runs, and that firewalls on the way let TCP port {peer.port} through.",
         "tls": "Check certificates, authorities and clocks on both sides.",
         "association": f"Ask the peer's administrator: does it know our AE title {ours}, and is its own "
         f"{peer.ae_title}?",

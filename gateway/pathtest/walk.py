@@ -199,6 +199,8 @@ class Walk:
     def _phase_went_well(self, association: AskingAssociation) -> None:
         if self._current == "name":
             self._end("ok", f"{self._peer.host} is known")
+        elif self._current == "tcp" and self._peer.via:
+            self._end("ok", f"the link to {self._peer.via} carries connections")
         elif self._current == "tcp":
             self._end("ok", f"port {self._peer.port} of {self._peer.host} is open")
         else:

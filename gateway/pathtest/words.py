@@ -29,7 +29,9 @@ def advice(step: StepName, cause: str, peer: Peer, ours: AETitle) -> str:
         return "The peer stopped answering. Look at its log for this moment, and at the link."
     return {
         "name": f"Check the host of peer {peer.name} in the configuration, and this machine's DNS.",
-        "tcp": f"Check that the peer runs, and that firewalls on the way let TCP port {peer.port} through.",
+        "tcp": f"Look at the link to {peer.via}: the status says why it is down."
+        if peer.via
+        else f"Check that the peer runs, and that firewalls on the way let TCP port {peer.port} through.",
         "tls": "Check certificates, authorities and clocks on both sides.",
         "association": _association(cause, peer, ours),
         "echo": "The peer associates but does not verify; ask its administrator.",

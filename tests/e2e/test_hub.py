@@ -15,7 +15,7 @@ from gateway.dicom.negotiation import AssociateAccept
 from tests.support import dcmtk
 from tests.support.console import Console
 from tests.support.dcmtk import StoreScp
-from tests.support.hub_scene import CENTRE, Pair, linked
+from tests.support.hub_scene import CENTRE, SITE, Pair, linked
 from tests.support.ledger import assert_each_once, uids_and_digests
 from tests.support.receiver import Receiver
 from tests.support.wire_console import wire_console
@@ -104,3 +104,31 @@ async def test_the_hubs_own_title_is_answered_to_the_centre(scene: Scene) -> Non
     async with wire_peer(scene.pair.hub.port) as centre:
         assert isinstance(await centre.associate(request("HUB", "ARIA")), AssociateAccept)
         assert (await centre.echo()).status == 0x0000
+
+
+def test_the_way_to_the_centre_is_tested_step_by_step_through_the_link(scene: Scene) -> None:
+    with scene.pair.site.client() as client:
+        for _ in client.test_path(CENTRE):
+            pass
+        report = client.path_tests(CENTRE)["reports"][0]
+    steps = {step["step"]: (step["outcome"], step["words"]) for step in report["steps"]}
+    assert report["ok"], report
+    assert steps["tcp"] == ("ok", "the link to hub carries connections")
+    assert steps["echo"][0] == "ok"
+
+
+def test_an_object_can_be_sent_to_the_centre_by_hand(scene: Scene, tmp_path: Path) -> None:
+    (thing,) = records(1)
+    content = thing.write(tmp_path).read_bytes()
+    before = len(scene.centre.stored())
+    with scene.pair.site.client() as client:
+        report = client.send(CENTRE, len(content), [content])
+    assert report["ok"], report  # the hub has it durably, as any object that is stored there
+    scene.centre.wait_stored(before + 1)
+    assert scene.centre.stored()[-1]["uid"] == thing.sop_instance_uid
+
+
+def test_the_hub_shows_its_sites(scene: Scene) -> None:
+    (status,) = scene.pair.hub.status()["sites"]
+    assert (status["name"], status["connected"]) == (SITE, True)
+    assert status["received_objects"] > 0
