@@ -16,6 +16,8 @@ from gateway.link.compression import encoder as encoder_module
 from gateway.link.compression.codecs import FEATURES, Codec, CompressionLimits, pack
 from gateway.link.compression.decoder import BlockDecoder, Restorer
 from gateway.link.compression.encoder import BlockEncoder, Compressor
+from gateway.link.compression.pixels import Part, pack_planes
+from gateway.link.compression.plan import Mode
 from gateway.link.compression.workers import Workers
 from gateway.link.values import BLOCK, INLINE, Encoded, Offer, Undecodable
 from gateway.model import Priority
@@ -349,7 +351,7 @@ async def test_small_objects_that_are_undecodable(
         (Codec.AFTER, bytes(40), 100),
         (Codec.PLANES, b"abc", 100),
         (Codec.PLANES, b"abc", BLOCK + 1),
-        (Codec.PLANES, bytes(1000), 1000),
+        (Codec.PLANES, pack_planes(bytes(range(64)), Part(0, 1, 64, 1, 64), Mode.VALUES, 1), 64),  # is larger
         (Codec.JPEG_LS, b"abc", 100),
         (99, b"abc", 100),
     ],
