@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from gateway.association import tcp_info
-from gateway.association.tuning import Watch, WayThere
+from gateway.association.tuning import WayThere
 from gateway.errors import PeerError
 from gateway.link.events import (
     Ended,
@@ -27,19 +27,18 @@ from gateway.link.events import (
 from gateway.link.feeding import Counts
 from gateway.link.frames import Code
 from gateway.link.hello import Hello
-from gateway.link.pace import Pace
 from gateway.link.ports import StreamAcceptor
 from gateway.link.session import Session
 from gateway.link.streams import StreamTransport
 from gateway.link.values import LinkDown, StreamRefused, Urgency
 from gateway.link.websocket import LinkConnection
+from gateway.link.writer import Writer
 from gateway.link_state import LinkMeasures
-from gateway.model import Priority
 from gateway.shaping.shaper import Shaper
 from gateway.traffic import Traffic
 
-_FLIGHT: Final = 16 * 1024
-"""Bytes handed to the kernel at a time."""
+_TURN: Final = 0.02
+"""Seconds between two turns of the clock at least."""
 
 
 class Ending(LinkDown):
@@ -109,12 +108,10 @@ class Live:
         self._connection: LinkConnection | None = None
         self._session: Session | None = None
         self._half: Half | None = None
-        self._pace = Pace()
-        self._watch: Watch | None = None
+        self._writer: Writer | None = None
         self._streams: dict[int, StreamTransport] = {}
         self._turn: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._shaped_until = 0.0
         self._over = False
         self._ending: Ending | None = None
         self.now: Callable[[], float] = self._loop.time
@@ -124,6 +121,15 @@ class Live:
         self._session = session
         self._half = half
         self.peer = peer
+        if self._connection is not None:
+            self._writer = Writer(
+                self._connection,
+                session,
+                way=self.way,
+                shaper=self._shaper,
+                clock=self.now,
+                on_rate=half.rate,
+            )
         self._run()
 
     # --- state ---------------------------------------------------------------------------------------
@@ -153,7 +159,7 @@ class Live:
     @property
     def rate(self) -> float | None:
         """Bytes a second that the line takes from us; None while it is not measured."""
-        return self._pace.rate
+        return self._writer.rate if self._writer is not None else None
 
     @property
     def under_way(self) -> int:
@@ -191,7 +197,6 @@ class Live:
         """Messages may be sent."""
         self._connection = connection
         self._owner.opened(self)
-        self._watch = Watch(self.way, connection, self.now)
 
     def received(self, message: bytes) -> None:
         """A frame came."""
@@ -207,7 +212,8 @@ class Live:
 
     def taken(self) -> None:
         """The kernel wants more."""
-        self._look()
+        if self._writer is not None:
+            self._writer.look()
         self._run()
 
     def lost(self, error: PeerError) -> None:
@@ -218,8 +224,8 @@ class Live:
         for handle in (self._turn, self._timer):
             if handle is not None:
                 handle.cancel()
-        if self._watch is not None:
-            self._watch.look(last=True)
+        if self._writer is not None:
+            self._writer.count()
         ending = self._ending or Ending(str(error))
         ending.__cause__ = ending.__cause__ or error
         for stream in tuple(self._streams.values()):
@@ -306,7 +312,8 @@ class Live:
         if self._over or self._session is None:
             return
         self._hand_out(self._session)
-        self._send()
+        if self._writer is not None:
+            self._writer.send()
         self._hand_out(self._session)  # what has left makes room: for the next block, for a stream
         if self._ending is not None:
             self._last_words(self._session, self._ending)
@@ -333,70 +340,20 @@ class Live:
                     return
             self._half.event(event)
 
-    def _send(self) -> None:
-        """Send what the line takes now, the most urgent first."""
-        connection, session = self._connection, self._session
-        if connection is None or session is None or self._over:
-            return
-        while connection.room:
-            more = self._gather(connection, session)
-            connection.flush()
-            if not more:
-                self._pace.ran_dry()
-                return
-
-    def _gather(self, connection: LinkConnection, session: Session) -> bool:
-        """Take frames for one flight; False when there are no more."""
-        now = self.now()
-        goal = min(_FLIGHT, self._pace.unsent)
-        while connection.gathered < goal:
-            frame = session.next_frame(now, self._most(now))
-            if frame is None:
-                return False
-            message = b"".join(frame)
-            connection.send(message)
-            if self._shaper is not None:
-                self._shaper.spend(now, len(message))
-        return True
-
-    def _most(self, now: float) -> Urgency:
-        """What may leave now, by the plan for the line."""
-        if self._shaper is None:
-            return Urgency.BULK
-        for urgency, priority in ((Urgency.BULK, Priority.BULK), (Urgency.IMAGE, Priority.IMAGE)):
-            wait = self._shaper.wait(now, priority)
-            if not wait:
-                self._shaped_until = 0.0 if urgency is Urgency.BULK else self._shaped_until
-                return urgency
-            self._shaped_until = now + wait
-        return Urgency.RECORD
-
-    def _look(self) -> None:
-        """There was something to send all the time: see how fast it went."""
-        connection = self._connection
-        if connection is None or not self._pace.due(self.now()):
-            return
-        info = connection.tcp_info()
-        sent = connection.bytes_out
-        if info is not None and info.bytes_sent is not None:
-            sent = info.bytes_sent - (info.bytes_retransmitted or 0)
-        if self._pace.seen(self.now(), sent) and self._pace.rate is not None:
-            connection.keep_unsent(self._pace.unsent)
-            if self._half is not None:
-                self._half.rate(self._pace.rate)
-        if self._watch is not None:
-            self._watch.look()
-
     def _set_clock(self) -> None:
         """Wake up when the session has something to do, or more may leave."""
         session = self._session
         if session is None or self._over:
             return
         when = session.deadline(self.now())
-        if self._shaped_until and self.under_way:
-            when = self._shaped_until if when is None else min(when, self._shaped_until)
+        held_back = self._writer.shaped_until if self._writer is not None and self.under_way else 0.0
+        if held_back:
+            when = held_back if when is None else min(when, held_back)
+        if when is not None:
+            # What is due and cannot leave, because the line is full, leaves with what the line takes next.
+            when = max(when, self.now() + _TURN)
         if self._timer is not None:
-            if when is not None and self._timer.when() == when:
+            if when is not None and self._timer.when() <= when <= self._timer.when() + _TURN:
                 return
             self._timer.cancel()
             self._timer = None
@@ -406,6 +363,8 @@ class Live:
     def _wake(self) -> None:
         self._timer = None
         if self._session is not None and not self._over:
+            if self._writer is not None and self._writer.lives():
+                self._session.heard(self.now())
             self._session.tick(self.now())
             self._run()
 

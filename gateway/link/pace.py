@@ -1,26 +1,41 @@
-"""How fast the line is, and how much of it may be under way in the kernel unsent. Pure.
+"""How fast the line is, and from that: how much may wait in the kernel, how long a frame may be. Pure.
 
-Measured where it hurts: while there is always something to send, what leaves is what the line carries. An
-interval in which there was nothing to send for a moment says nothing about the line.
+The kernel measures at each acknowledgement how fast what it had sent arrived. While there is always
+something to send, the best of the last seconds is what the line carries. Before that has gone on for a few
+round trips it only says how far TCP has opened its window, and nothing is made of it.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 SHARE: Final = 0.05
-"""Seconds of the line that may wait in the kernel: what a treatment record may have before it there."""
+"""Seconds of the line that may wait in the kernel, and that a frame may take: what a record has before it."""
 
 LEAST: Final = 4 * 1024
 MOST: Final = 512 * 1024
-UNKNOWN: Final = 16 * 1024
-"""Bytes: the bounds of that, and what it is while the line is not known."""
+UNKNOWN: Final = 32 * 1024
+"""Bytes: the bounds of what waits, and what it is while the line is not known."""
+
+SMALLEST: Final = 2 * 1024
+LARGEST: Final = 16 * 1024
+"""Bytes: the bounds of a frame. Small ones cost 2 % in headers, large ones time."""
+
+HEADROOM: Final = 1.25
+"""The kernel may send this much faster than the line is known to be: enough to find out that it is faster."""
 
 _INTERVAL: Final = 0.25
-"""Seconds of an interval at least: shorter ones see single packets."""
+"""Seconds between two looks: a look is a system call."""
 
-_WEIGHT: Final = 0.4
-"""Of the newest interval."""
+_MEMORY: Final = 5.0
+"""Seconds for which the best counts, or ten round trips if that is more."""
+
+_RUN: Final = 1.0
+"""Seconds, or six round trips if that is more, of always something to send, before the line is known."""
+
+_GAP: Final = 0.1
+"""Seconds."""
 
 
 class Pace:
@@ -28,32 +43,52 @@ class Pace:
 
     def __init__(self) -> None:
         self.rate: float | None = None  # bytes a second
-        self._since: tuple[float, int] | None = None
-
-    def seen(self, now: float, sent: int) -> bool:
-        """At `now` there is more to send, and `sent` bytes have left so far; True: `rate` has changed."""
-        if self._since is None:
-            self._since = now, sent
-            return False
-        begin, before = self._since
-        if now - begin < _INTERVAL:
-            return False
-        latest = (sent - before) / (now - begin)
-        self._since = now, sent
-        self.rate = latest if self.rate is None else self.rate + _WEIGHT * (latest - self.rate)
-        return True
+        self._best: deque[tuple[float, float]] = deque()
+        self._since: float | None = None  # always something to send since then
+        self._looked = 0.0
+        self._dry: float | None = None
 
     def due(self, now: float) -> bool:
-        """Say whether `seen` would make something of it: asking the kernel is not for nothing."""
-        return self._since is None or now - self._since[0] >= _INTERVAL
+        """Say whether it is time for a look."""
+        return now - self._looked >= _INTERVAL
 
-    def ran_dry(self) -> None:
-        """There was nothing more to send: the interval is worth nothing."""
-        self._since = None
+    def seen(self, now: float, delivered: float, round_trip: float) -> bool:
+        """There is more to send, and the kernel measured `delivered` bytes a second. True: look at `rate`."""
+        self._looked = now
+        while self._best and self._best[0][0] < now - max(_MEMORY, 10 * round_trip):
+            self._best.popleft()
+        while self._best and self._best[-1][1] <= delivered:
+            self._best.pop()
+        self._best.append((now, delivered))
+        if self._since is None:
+            self._since = now
+        if now - self._since < max(_RUN, 6 * round_trip):
+            return False
+        self.rate = self._best[0][1]
+        return True
+
+    def ran_dry(self, now: float) -> None:
+        """There is nothing more to send, for now."""
+        self._dry = now
+
+    def goes_on(self, now: float) -> None:
+        """There is something to send again. A gap that the kernel's own store covers is none."""
+        if self._dry is not None and now - self._dry > _GAP:
+            self._since = None
+            self._best.clear()
+        self._dry = None
 
     @property
     def unsent(self) -> int:
         """Bytes that may wait in the kernel unsent."""
-        if self.rate is None:
-            return UNKNOWN
-        return max(LEAST, min(MOST, round(self.rate * SHARE)))
+        return UNKNOWN if self.rate is None else max(LEAST, min(MOST, round(self.rate * SHARE)))
+
+    @property
+    def piece(self) -> int:
+        """Bytes of one frame: a frame that has begun is sent to its end, whatever comes meanwhile."""
+        return LARGEST if self.rate is None else max(SMALLEST, min(LARGEST, round(self.rate * SHARE)))
+
+    @property
+    def ceiling(self) -> int | None:
+        """Bytes a second that the kernel may send at most; None while the line is not known."""
+        return None if self.rate is None else round(self.rate * HEADROOM)

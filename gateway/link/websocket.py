@@ -187,6 +187,23 @@ class LinkConnection(asyncio.Protocol):
         """Have the kernel use `name` from now on."""
         return self._socket is not None and use_congestion_control(self._socket, name)
 
+    @property
+    def acknowledged(self) -> int:
+        """Bytes that the other end's TCP has acknowledged."""
+        if self._transport is None or self._socket is None or self._socket.fileno() < 0:
+            return 0
+        return self.bytes_out - self._transport.get_write_buffer_size() - tuning.unacknowledged(self._socket)
+
+    @property
+    def congestion_control(self) -> str:
+        """What the kernel uses, by name; empty where it does not say."""
+        return tuning.congestion_control(self._socket) if self._socket is not None else ""
+
+    def send_no_faster(self, rate: int | None) -> None:
+        """Have the kernel send at most `rate` bytes a second."""
+        if self._transport is not None and self._socket is not None and rate:
+            tuning.send_no_faster(self._socket, rate)
+
     def keep_unsent(self, size: int) -> None:
         """Have the kernel ask for more when it has `size` bytes left to send."""
         if self._transport is not None and self._socket is not None:
