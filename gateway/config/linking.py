@@ -21,7 +21,7 @@ from gateway.config.kinds import (
     Title,
     Whole,
 )
-from gateway.config.limits import HOUR, KIB, MIB
+from gateway.config.limits import DAY, GIB, HOUR, KIB, MIB
 from gateway.config.section import Section
 from gateway.model import AETitle
 
@@ -95,6 +95,60 @@ class LinkBounds(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkDialling(Section):
+    """At a site: how its hub is dialled, and how much is offered to it at a time."""
+
+    connect: Annotated[
+        float, Duration(0.5, HOUR), Doc("For the hub's name to be found, and for each address to answer.")
+    ] = 10.0
+    handshake: Annotated[float, Duration(0.5, HOUR), Doc("From there until the link can be used.")] = 15.0
+    first: Annotated[
+        float, Duration(0.01, HOUR), Doc("Longest wait before a link that was good is dialled again.")
+    ] = 1.0
+    most: Annotated[
+        float, Duration(0.1, HOUR), Doc("Longest wait at all, while the network is the trouble.")
+    ] = 30.0
+    refused_most: Annotated[
+        float, Duration(0.1, DAY), Doc("The same, while the hub refuses us or we refuse it.")
+    ] = 300.0
+    good: Annotated[float, Duration(1, DAY), Doc("A link that was up for this long was good.")] = 30.0
+    max_small: Annotated[
+        int, Whole(1, 10_000), Doc("Objects up to 64 KiB that are offered and not answered, at a time.")
+    ] = 256
+    max_small_total_bytes: Annotated[int, ByteSize(64 * KIB, 256 * MIB), Doc("What these have together.")] = (
+        4 * MIB
+    )
+    max_large: Annotated[
+        int, Whole(1, 256), Doc("Larger objects of one priority that are offered and not answered.")
+    ] = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSites(Section):
+    """At a hub: what connections may cost, and what each site may leave unfinished."""
+
+    max_connections: Annotated[
+        int, Whole(1, 100_000), Doc("Connections of all sites, and of whoever has not said who it is.")
+    ] = 512
+    max_strangers: Annotated[int, Whole(1, 10_000), Doc("Of these, those in their handshake.")] = 64
+    handshake: Annotated[
+        float, Duration(0.5, HOUR), Doc("For a connection to complete TLS and the upgrade.")
+    ] = 15.0
+    max_offered: Annotated[
+        int, Whole(1, 100_000), Doc("Objects of one site that are under way to the hub at a time.")
+    ] = 512
+    max_unfinished: Annotated[
+        int, Whole(1, 100_000), Doc("Large objects of one site that were begun and are not whole.")
+    ] = 64
+    max_unfinished_total_bytes: Annotated[int, ByteSize(1 * MIB), Doc("What these may become together.")] = (
+        16 * GIB
+    )
+    keep_unfinished: Annotated[
+        float, Duration(60), Doc("How long one is kept that the site does not go on with.")
+    ] = 14 * DAY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Link(Section):
     """The link between gateways: a site dials its hub (`hub`), a hub takes its sites (`listen`)."""
 
@@ -106,6 +160,8 @@ class Link(Section):
     ] = None
     tls: Annotated[LinkTls, Doc("Certificates of the link. There is no link without TLS.")]
     limits: LinkBounds = field(default_factory=LinkBounds)
+    dialling: LinkDialling = field(default_factory=LinkDialling)
+    each_site: LinkSites = field(default_factory=LinkSites)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,14 @@ from gateway.association.admission import Services
 from gateway.association.way import Carrier
 from gateway.config.kinds import Place
 from gateway.config.linking import Link
+from gateway.config.schema import Config
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.delivery.transports import Transport
 from gateway.link.compression.codecs import FEATURES
 from gateway.link.compression.decoder import Restorer
-from gateway.link.door import HubDoor
-from gateway.link.objects.partials import FilePartials
-from gateway.link.objects.receiver import Receiver
+from gateway.link.door import DoorLimits, HubDoor
+from gateway.link.objects.partials import FilePartials, PartialLimits
+from gateway.link.objects.receiver import Receiver, ReceiverLimits
 from gateway.link.objects.reports import Reports
 from gateway.link.values import Offer
 from gateway.link_ends.surroundings import ServicesOf, Surroundings
@@ -60,7 +61,13 @@ class HubEnd:
             software=f"dicom-gateway {__version__}",
             names=self._sites.names,
             directory=self._sites,
-            receiver=Receiver(around.spool, partials, allow=self._allow, notices=around.notices),
+            receiver=Receiver(
+                around.spool,
+                partials,
+                allow=self._allow,
+                notices=around.notices,
+                limits=receiver_limits(config, link),
+            ),
             reports=Reports(around.spool),
             notices=around.notices,
             acceptor=self._streams,
@@ -69,6 +76,7 @@ class HubEnd:
             shaper=around.shaper_of(*self._sites.names),
             on_change=around.link_changed,
             limits=settings.link_limits(config),
+            door=door_limits(link),
         )
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -77,7 +85,7 @@ class HubEnd:
         """Return the end, with what is on the disk of transfers that were cut."""
         executor = ThreadPoolExecutor(_WRITE_THREADS, thread_name_prefix="partials")
         directory = around.config.gateway.state_dir / "link" / "partials"
-        partials = FilePartials(directory, around.spool, executor)
+        partials = FilePartials(directory, around.spool, executor, partial_limits(link))
         try:
             await partials.start()
             end = cls(link, place, around, partials, executor)
@@ -131,3 +139,30 @@ class HubEnd:
 
     def _allow(self, site: str, offer: Offer) -> Route | str:
         return self._sites.to_store(site, offer.called_ae, offer.calling_ae)
+
+
+def door_limits(link: Link) -> DoorLimits:
+    """[link.each_site], as far as connections are concerned."""
+    sites = link.each_site
+    return DoorLimits(
+        max_connections=sites.max_connections,
+        max_strangers=sites.max_strangers,
+        handshake=sites.handshake,
+    )
+
+
+def receiver_limits(config: Config, link: Link) -> ReceiverLimits:
+    """[link.each_site] and [spool], as far as objects under way are concerned."""
+    return ReceiverLimits(
+        max_transfers=link.each_site.max_offered, max_object_bytes=config.spool.max_object_bytes
+    )
+
+
+def partial_limits(link: Link) -> PartialLimits:
+    """[link.each_site], as far as unfinished objects are concerned."""
+    sites = link.each_site
+    return PartialLimits(
+        max_partials=sites.max_unfinished,
+        max_partial_bytes=sites.max_unfinished_total_bytes,
+        partial_seconds=sites.keep_unfinished,
+    )

@@ -12,10 +12,11 @@ from gateway.config.kinds import Place
 from gateway.config.linking import HUB, Link
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.delivery.transports import Transport
-from gateway.delivery.transports.link import LinkTransport, claiming
+from gateway.delivery.transports.link import LinkTransport, Window, claiming
 from gateway.link.compression.encoder import Compressor
 from gateway.link.keeper import HubLink
 from gateway.link.objects.reports import ReportTaker
+from gateway.link.redial import RedialLimits
 from gateway.link_ends.surroundings import ServicesOf, Surroundings
 from gateway.link_state import LinkMeasures, SiteStatus
 from gateway.model import Peer
@@ -30,6 +31,7 @@ class SiteEnd:
         """Raises LocalError naming a file at fault."""
         config = around.config
         self._around = around
+        self._section = link
         self._services: Services | None = None
         self._streams = StreamDoor(
             "link",
@@ -50,6 +52,7 @@ class SiteEnd:
             shaper=around.shaper_of(HUB),
             on_change=around.link_changed,
             limits=settings.link_limits(config),
+            redial=redial_limits(link),
         )
         self._link.on_report(ReportTaker(around.spool, around.spool.identity, lambda: self._link.hub_spool))
 
@@ -73,6 +76,7 @@ class SiteEnd:
             open_data=around.spool.open_data,
             executor=around.executor,
             policy=self.policy(peer),
+            window=window(self._section),
         )
 
     def policy(self, peer: Peer) -> DeliveryPolicy | None:
@@ -103,3 +107,26 @@ class SiteEnd:
         """See LinkEnd."""
         await self._link.close()
         await self._compressor.close()
+
+
+def redial_limits(link: Link) -> RedialLimits:
+    """[link.dialling], as far as dialling is concerned."""
+    dialling = link.dialling
+    return RedialLimits(
+        connect=dialling.connect,
+        handshake=dialling.handshake,
+        first=dialling.first,
+        most=dialling.most,
+        refused_most=dialling.refused_most,
+        good=dialling.good,
+    )
+
+
+def window(link: Link) -> Window:
+    """[link.dialling], as far as what is offered is concerned."""
+    dialling = link.dialling
+    return Window(
+        small_objects=dialling.max_small,
+        small_bytes=dialling.max_small_total_bytes,
+        large_objects=dialling.max_large,
+    )
