@@ -1,7 +1,7 @@
 """What leaves before everything else: the hello, answers to pings, credit, words. Pure.
 
-Of what only counts in its latest form (credit, the pong, what was seen) one is kept, however often it is
-said.
+Of what only counts in its latest form (credit, the pong, what was seen, the queue) one is kept, however often
+it is said.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import deque
 from typing import Final
 
 from gateway.link.encoding import encode
-from gateway.link.frames import Credit, FrameError, Pong, Seen
+from gateway.link.frames import Credit, FrameError, Pong, Queue, Seen
 from gateway.link.values import Urgency
 
 MAX_WAITING: Final = 4096
@@ -26,6 +26,7 @@ class ControlQueue:
         self._credits: dict[tuple[Urgency, int], int] = {}
         self._pong: int | None = None
         self._seen: int | None = None
+        self._queue: Queue | None = None
 
     @property
     def hello_waits(self) -> bool:
@@ -50,6 +51,10 @@ class ControlQueue:
         """Reports up to here are durable."""
         self._seen = seq
 
+    def queue(self, queue: Queue) -> None:
+        """This is what waits here."""
+        self._queue = queue
+
     def grant(self, scope: Urgency, stream: int, limit: int) -> None:
         """This much may be sent in all."""
         self._credits[scope, stream] = limit
@@ -58,7 +63,7 @@ class ControlQueue:
         """Nothing else counts any more. A hello that has not left still goes first."""
         self._messages.clear()
         self._credits.clear()
-        self._pong = self._seen = None
+        self._pong = self._seen = self._queue = None
         self._messages.append(message)
 
     def clear(self) -> None:
@@ -81,4 +86,7 @@ class ControlQueue:
         if self._seen is not None:
             seq, self._seen = self._seen, None
             return encode(Seen(seq))
-        return self._messages.popleft() if self._messages else None
+        if self._messages:
+            return self._messages.popleft()
+        queue, self._queue = self._queue, None
+        return encode(queue) if queue is not None else None

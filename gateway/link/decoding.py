@@ -26,6 +26,7 @@ from gateway.link.frames import (
     Open,
     Ping,
     Pong,
+    Queue,
     ReceiptFrame,
     ReportFrame,
     Reset,
@@ -61,6 +62,8 @@ from gateway.link.layout import (
     OPTIONAL,
     PING,
     PONG,
+    QUEUE,
+    QUEUE_HEAD,
     RECEIPT,
     RECEIPT_ALREADY,
     RECEIPT_HAVE,
@@ -243,6 +246,12 @@ def _seen(view: memoryview) -> Seen:
     return Seen(SEEN_HEAD.unpack_from(view)[2])
 
 
+def _queue(view: memoryview) -> Queue:
+    _no_flags(view)
+    _end(view, QUEUE_HEAD.size)
+    return Queue(*QUEUE_HEAD.unpack_from(view)[2:])
+
+
 def _reset(view: memoryview) -> Reset:
     _no_flags(view)
     return Reset(NUMBER_HEAD.unpack_from(view)[2], _last_words(view, NUMBER_HEAD.size))
@@ -287,6 +296,7 @@ _READERS: Final[dict[int, Callable[[memoryview], Frame]]] = {
     WITHDRAW: _numbered(Withdraw),
     REPORT: _report,
     SEEN: _seen,
+    QUEUE: _queue,
     OPEN: _numbered(Open),
     STREAM: _stream,
     RESET: _reset,

@@ -18,6 +18,7 @@ from gateway.link.frames import (
     Open,
     Ping,
     Pong,
+    Queue,
     ReceiptFrame,
     ReportFrame,
     Reset,
@@ -51,6 +52,8 @@ from gateway.link.layout import (
     OPEN,
     PING,
     PONG,
+    QUEUE,
+    QUEUE_HEAD,
     RECEIPT,
     RECEIPT_ALREADY,
     RECEIPT_HAVE,
@@ -95,6 +98,8 @@ def encode(frame: Frame) -> bytes:
             return REPORT_HEAD.pack(REPORT, 0, *numbers) + _words(one.words)
         case Seen(seq):
             return SEEN_HEAD.pack(SEEN, 0, seq)
+        case Queue(objects, size, oldest):
+            return QUEUE_HEAD.pack(QUEUE, 0, objects, size, oldest)
         case Open(stream):
             return NUMBER_HEAD.pack(OPEN, 0, stream)
         case StreamPiece(stream, fin, payload):

@@ -114,6 +114,15 @@ class ReportsSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueTold:
+    """This waits at the site now."""
+
+    objects: int
+    size: int  # bytes
+    oldest: int  # seconds that the oldest of them has waited
+
+
+@dataclass(frozen=True, slots=True)
 class StreamOpened:
     """The other end opened a stream. Serve it or `reset` it."""
 
@@ -162,6 +171,7 @@ Event = (
     | BlockArrived
     | Withdrawn
     | ReportsSeen
+    | QueueTold
     | StreamOpened
     | StreamData
     | StreamFinished

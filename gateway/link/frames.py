@@ -151,6 +151,15 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Queue:
+    """What waits at a site for the way to its hub."""
+
+    objects: int
+    size: int  # bytes
+    oldest: int  # seconds that the oldest of them has waited
+
+
+@dataclass(frozen=True, slots=True)
 class Open:
     """A stream begins."""
 
@@ -201,6 +210,7 @@ Frame = (
     | Withdraw
     | ReportFrame
     | Seen
+    | Queue
     | Open
     | StreamPiece
     | Reset

@@ -24,6 +24,8 @@ OPEN: Final = 0x20
 STREAM: Final = 0x21
 RESET: Final = 0x22
 
+QUEUE: Final = 0x81
+
 OPTIONAL: Final = 0x80
 """Frames of this type and above may be ignored by whoever does not know them."""
 
@@ -49,4 +51,5 @@ DATA_HEAD = struct.Struct(">BBIB")
 FIRST_DATA_HEAD = struct.Struct(">BBIBQIIB")
 RECEIPT_HEAD = struct.Struct(">BBIBHd")
 REPORT_HEAD = struct.Struct(">BBQ16sQ32sBHd")
+QUEUE_HEAD = struct.Struct(">BBIQI")
 SEEN_HEAD = struct.Struct(">BBQ")

@@ -28,6 +28,7 @@ from gateway.link.events import (
     Event,
     Greeted,
     Ponged,
+    QueueTold,
     Reported,
     ReportsSeen,
 )
@@ -45,6 +46,7 @@ from gateway.link.frames import (
     Open,
     Ping,
     Pong,
+    Queue,
     ReceiptFrame,
     ReportFrame,
     Reset,
@@ -60,6 +62,8 @@ from gateway.link.limits import LinkLimits
 from gateway.link.news import News
 from gateway.link.outgoing import Outgoing
 from gateway.link.values import Encoded, HubReceipt, HubRefusal, Offer, Report, Urgency
+
+_MOST: Final = 0xFFFFFFFF  # of what is told in four bytes
 
 _LEAST_PIECE: Final = 512
 """Smaller frames would be mostly headers, whoever asks for them."""
@@ -224,6 +228,12 @@ class Session:
         self._news.seen(seq)
         self._control.seen(seq)
 
+    def tell_queue(self, objects: int, size: int, oldest: int) -> None:
+        """Tell the hub what waits here: a number, bytes, seconds. Nothing follows from it."""
+        if self.ready:
+            told = (min(objects, _MOST), min(size, _MOST << 32), min(oldest, _MOST))
+            self._control.queue(Queue(*told))
+
     # --- objects, at a hub ---------------------------------------------------------------------------------
 
     def accept(self, transfer: int, offset: int, now: float) -> None:
@@ -299,6 +309,9 @@ class Session:
                     self._emit(Ponged(rtt))
                 return
             case Unknown():
+                return
+            case Queue(objects, size, oldest) if self.role is Role.HUB:
+                self._emit(QueueTold(objects, size, oldest))
                 return
             case HelloFrame(body):
                 self._take_hello(decode_hello(body), now)

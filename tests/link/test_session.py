@@ -8,7 +8,7 @@ import pytest
 
 from gateway.link.decoding import decode
 from gateway.link.encoding import encode
-from gateway.link.events import BlockWanted, Ended, Greeted, Offered, Ponged, Reported, ReportsSeen
+from gateway.link.events import BlockWanted, Ended, Greeted, Offered, Ponged, QueueTold, Reported, ReportsSeen
 from gateway.link.frames import (
     Accept,
     Code,
@@ -19,6 +19,7 @@ from gateway.link.frames import (
     Open,
     Ping,
     Pong,
+    Queue,
     ReceiptFrame,
     ReportFrame,
     Seen,
@@ -498,6 +499,16 @@ def test_reports_ascend() -> None:
     tell(near, ReportFrame(report(2)))
     tell(near, ReportFrame(report(2)))
     assert reason(near) == "report 2 after 2"
+
+
+def test_a_site_tells_its_queue_and_only_the_latest() -> None:
+    near, far = meet()
+    near.tell_queue(1, 2, 3)
+    near.tell_queue(5, 2**80, 2**40)
+    told = pump(near, far)
+    assert [event for _, event in told] == [QueueTold(5, 0xFFFFFFFF << 32, 0xFFFFFFFF)]
+    tell(near, Queue(1, 2, 3))
+    assert reason(near) == "a hub does not say Queue"
 
 
 def test_credit_of_something_else_is_a_violation() -> None:
