@@ -138,7 +138,8 @@ async def test_who_asks_may_go_away(workers: Workers) -> None:
     await workers.encode(job(recipe=1))
     pids = workers.pids
     asking = [asyncio.create_task(workers.encode(job())) for _ in range(5)]
-    await asyncio.sleep(0)  # the first one's question is on its way
+    for _ in range(5):
+        await asyncio.sleep(0)  # turns of the loop until the first one's question is on its way
     for task in asking[::2]:
         task.cancel()
     answers = await asyncio.gather(*asking, return_exceptions=True)
