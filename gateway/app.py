@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway import __version__, chores, settings, systemd
+from gateway.association.lost_twice import is_lost_twice
 from gateway.association.tls import ClientContexts
 from gateway.association.way import Ways
 from gateway.commitment.engine import CommitmentEngine
@@ -378,6 +379,8 @@ class Gateway:
 
         def handler(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
             error = context.get("exception")
+            if is_lost_twice(context):
+                return
             _log.error("unexpected: %s", context.get("message"), exc_info=error)
             # The operating system's errors concern one connection or file, and whoever used it was told.
             if not isinstance(error, Exception) or isinstance(error, OSError):
