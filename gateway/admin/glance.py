@@ -278,14 +278,14 @@ def _beside_waiting(known: Known, say: Voice) -> Iterator[str]:
         for one in known.status.destinations
         if one.waiting.total.count > one.put_off.count
         and _moves(one)
-        and one.oldest_waiting_at is not None
-        and known.status.now - one.oldest_waiting_at > SLOW
+        and one.oldest_due_at is not None
+        and known.status.now - one.oldest_due_at > SLOW
     ]
     for destination in late:
         yield say.text(
             "The link to %(centre)s works, but the oldest has been waiting for %(span)s.",
             centre=destination.ae_title,
-            span=_for(known.status.now - (destination.oldest_waiting_at or 0.0), say),
+            span=_for(known.status.now - (destination.oldest_due_at or 0.0), say),
         )
 
 

@@ -125,8 +125,8 @@ def _poll(
 def _late(status: facts.Status, max_wait: float) -> list[str]:
     sentences = []
     for destination in status.destinations:
-        if destination.oldest_waiting_at is not None:
-            age = status.now - destination.oldest_waiting_at
+        if destination.oldest_due_at is not None:  # what is held back for the line's sake is not late
+            age = status.now - destination.oldest_due_at
             if age > max_wait:
                 sentences.append(
                     f"The oldest object for {label(destination)} has waited for {duration(age)}."

@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from gateway.delivery.destination_status import DestinationStatus
 from gateway.link_state import NoWays, WaysView
 from gateway.metrics import ways
-from gateway.model import DeliveryState
+from gateway.model import DeliveryState, Priority
 from gateway.spool import SpoolSummary
 from gateway.spool.scrub_values import ScrubStatus
 
@@ -70,10 +70,15 @@ class Gauges(Collector):
             "queue_oldest_seconds", "Age of the oldest object not delivered yet.", ["destination"]
         )
         now = self._wall_clock()
-        for destination, received_at in summary.oldest.items():
-            # A clock that was set back must not make an age negative.
-            oldest.add_metric([destination], max(now - received_at, 0.0))
-        yield from (objects, amount, unverified, oldest)
+        due = _gauge("queue_oldest_due_seconds", "The same, without what is held back.", ["destination"])
+        most = {one.name: one.most for one in self._status}
+        for destination in summary.oldest:
+            for gauge, priority in ((oldest, Priority.BULK), (due, most.get(destination, Priority.BULK))):
+                received_at = summary.oldest_of(destination, priority)
+                if received_at is not None:
+                    # A clock that was set back must not make an age negative.
+                    gauge.add_metric([destination], max(now - received_at, 0.0))
+        yield from (objects, amount, unverified, oldest, due)
 
 
 def _spool(summary: SpoolSummary) -> Iterator[GaugeMetricFamily]:

@@ -91,13 +91,19 @@ class DestinationFacts:
     leaves: Annotated[PriorityName, "what may leave: this and what is more urgent; the rest waits here"] = (
         "bulk"
     )
+    oldest_due_at: Annotated[float | None, "`oldest_waiting_at` without what is held back"] = None
     held_back: Annotated[str, "why the rest waits, in words; empty when nothing is held back"] = ""
+
+    def lets(self, priority: PriorityName) -> bool:
+        """Say whether objects of `priority` may leave now, as far as the line is concerned."""
+        order: tuple[PriorityName, ...] = ("record", "image", "bulk")
+        return order.index(priority) <= order.index(self.leaves)
 
     @property
     def put_off(self) -> Amount:
         """What of `waiting` may not leave for now, though the link may be up."""
-        image = self.waiting.image if self.leaves == "record" else Amount()
-        bulk = self.waiting.bulk if self.leaves != "bulk" else Amount()
+        image = Amount() if self.lets("image") else self.waiting.image
+        bulk = Amount() if self.lets("bulk") else self.waiting.bulk
         return Amount(image.count + bulk.count, image.bytes + bulk.bytes)
 
 

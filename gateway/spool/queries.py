@@ -98,22 +98,25 @@ def kept(db: sqlite3.Connection) -> tuple[int, int]:
     return row
 
 
-def oldest(db: sqlite3.Connection) -> dict[str, float]:
-    """Return when the oldest undelivered object of each destination was received."""
-    found: dict[str, float] = {}
+def oldest(db: sqlite3.Connection) -> dict[str, dict[Priority, float]]:
+    """Return when the oldest undelivered object of each destination and priority was received."""
+    found: dict[str, dict[Priority, float]] = {}
     for destination, name in destination_names(db).items():
-        first = [
-            number
-            for state, waiting, priority in _order_keys((QUEUED, SENDING, HELD))
-            for (number,) in _page(db, state, destination, waiting, priority, 0, 1)
-        ]
+        first: dict[Priority, int] = {}
+        for state, waiting, priority in _order_keys((QUEUED, SENDING, HELD)):
+            for (number,) in _page(db, state, destination, waiting, priority, 0, 1):
+                first[Priority(priority)] = min(number, first.get(Priority(priority), number))
         if first:
-            found[name] = db.execute(
-                "SELECT o.received_at FROM deliveries d JOIN objects o ON o.number = d.object "
-                "WHERE d.number = ?",
-                (min(first),),
-            ).fetchone()[0]
+            found[name] = {priority: _received_at(db, number) for priority, number in first.items()}
     return found
+
+
+def _received_at(db: sqlite3.Connection, delivery: int) -> float:
+    row = db.execute(
+        "SELECT o.received_at FROM deliveries d JOIN objects o ON o.number = d.object WHERE d.number = ?",
+        (delivery,),
+    ).fetchone()
+    return float(row[0])
 
 
 def next_due(

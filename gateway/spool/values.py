@@ -245,7 +245,7 @@ class SpoolSummary:
     """The spool at a glance; its cost does not depend on how much is queued."""
 
     cells: tuple[SummaryCell, ...]  # without empty ones
-    oldest: Mapping[str, float]  # destination -> received_at of the oldest delivery queued, sending or held
+    oldest: Mapping[str, Mapping[Priority, float]]  # destination -> received_at of the oldest undelivered
     objects: int  # whose bytes are kept
     bytes: int  # that they take
     disk_free: int
@@ -253,6 +253,11 @@ class SpoolSummary:
     inodes_free: int | None  # None: the filesystem has no fixed number
     room: Mapping[Priority, int]  # bytes that an object of this priority may still use
     at_hub: Mapping[str, int] = field(default_factory=dict)  # destination -> accepted by the hub only
+
+    def oldest_of(self, destination: str, most: Priority = Priority.BULK) -> float | None:
+        """When the oldest object queued, sending or held, as urgent as `most` or more, was received."""
+        known = self.oldest.get(destination, {})
+        return min((at for priority, at in known.items() if priority <= most), default=None)
 
     def count(
         self,

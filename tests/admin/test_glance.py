@@ -204,9 +204,9 @@ def test_sending_is_paused() -> None:
 
 
 def test_what_waits_longest_behind_a_working_link_is_told() -> None:
-    late = destination(waiting=waiting(1), oldest_waiting_at=NOW - 600)
+    late = destination(waiting=waiting(1), oldest_due_at=NOW - 600)
     assert "The link to ARIA works, but the oldest has been waiting for 10 min." in say(late).details
-    assert not [one for one in say(replace(late, oldest_waiting_at=NOW - 20)).details if "oldest" in one]
+    assert not [one for one in say(replace(late, oldest_due_at=NOW - 20)).details if "oldest" in one]
     assert not [one for one in say(replace(late, paused=True)).details if "oldest" in one]
 
 

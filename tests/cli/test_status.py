@@ -44,10 +44,11 @@ def test_plain_output_has_no_escapes_and_is_not_cut(run: Run, control: FakeContr
     [
         ({}, [], 0),
         ({"held": Amount(1, 1)}, [], 6),
-        ({"waiting": ONE, "oldest_waiting_at": NOW - 3500}, [], 0),
-        ({"waiting": ONE, "oldest_waiting_at": NOW - 3700}, [], 6),
-        ({"waiting": ONE, "oldest_waiting_at": NOW - 3700}, ["--max-wait", "2h"], 0),
-        ({"waiting": ONE, "oldest_waiting_at": NOW - 61}, ["--max-wait", "60"], 6),
+        ({"waiting": ONE, "oldest_waiting_at": NOW - 1e6, "held_back": "the month"}, [], 0),
+        ({"waiting": ONE, "oldest_due_at": NOW - 3500}, [], 0),
+        ({"waiting": ONE, "oldest_due_at": NOW - 3700}, [], 6),
+        ({"waiting": ONE, "oldest_due_at": NOW - 3700}, ["--max-wait", "2h"], 0),
+        ({"waiting": ONE, "oldest_due_at": NOW - 61}, ["--max-wait", "60"], 6),
     ],
 )
 def test_check_has_an_exit_code_for_monitoring(
@@ -59,7 +60,7 @@ def test_check_has_an_exit_code_for_monitoring(
 
 
 def test_check_says_what_is_late(run: Run, control: FakeControl) -> None:
-    control.destinations = [destination(waiting=ONE, oldest_waiting_at=NOW - 7200)]
+    control.destinations = [destination(waiting=ONE, oldest_due_at=NOW - 7200)]
     assert "The oldest object for oncology (ARIA) has waited for 2 h." in run("status", "--check").stdout
     assert json.loads(run("status", "--check", "--json").stdout)["level"] == "waiting"
 

@@ -23,7 +23,7 @@ SUMMARY = SpoolSummary(
         SummaryCell("oncology", DeliveryState.ACCEPTED, Priority.BULK, 5, 2_000_000),
         SummaryCell("pacs", DeliveryState.CONFIRMED, Priority.BULK, 5, 2_000_000),
     ),
-    oldest={"oncology": 1000.0, "pacs": 5000.0},
+    oldest={"oncology": {Priority.RECORD: 1200.0, Priority.IMAGE: 1000.0}, "pacs": {Priority.BULK: 5000.0}},
     objects=4,
     bytes=572_000,
     disk_free=10_000_000,
@@ -69,6 +69,7 @@ async def test_the_queue_by_destination_state_and_priority_with_its_age() -> Non
     assert values["queue_unverified_objects", "oncology"] == 7
     assert values["queue_unverified_objects", "pacs"] == 0
     assert values["queue_oldest_seconds", "oncology"] == 600
+    assert values["queue_oldest_due_seconds", "oncology"] == 600
     assert values["queue_oldest_seconds", "pacs"] == 0  # the clock was set back
 
 
@@ -139,6 +140,9 @@ async def test_what_was_measured_of_the_links_and_what_is_held_back() -> None:
     metrics = Metrics(Notices(), wall_clock=lambda: 1600.0)
     metrics.observe(summary, lambda: [status, replace(status, name="pacs")], ways=Ways())
     text = (await metrics.render()).decode()
+    held = replace(status, most=Priority.RECORD)
+    metrics.observe(summary, lambda: [held, replace(status, name="pacs")], ways=Ways())
+    assert 'queue_oldest_due_seconds{destination="oncology"} 400.0' in (await metrics.render()).decode()
     for line in (
         'link_loss_ratio{destination="oncology"} 0.01',
         'link_retransmitted_bytes_total{destination="oncology"} 4096.0',

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 
 from gateway.delivery.destination_status import DestinationStatus
+from gateway.link_state import LinkMeasures, SiteStatus
 from gateway.model import (
     AETitle,
     Delivery,
@@ -25,6 +26,7 @@ OBJECT = StoredObject(
     Origin("console", "192.0.2.20", AETitle("LINAC1"), AETitle("ARIA"), "a1b2"),
     Priority.RECORD, b"\xab" * 32, 20_480, 5.0,
 )  # fmt: skip
+PEER = Peer("oncology", AETitle("ARIA"), "h", 2762)
 DELIVERY = Delivery(9, 7, "oncology", Priority.RECORD, DeliveryState.QUEUED, 1, 0.0, "", 6.0)
 RECEIPT = Receipt("oncology", 0xB000, "changed", "1.2.840.10008.1.2.1", b"\xcd" * 32, 8.0)
 
@@ -44,7 +46,9 @@ def summary(**room: int) -> SpoolSummary:
         Priority.IMAGE: room.get("image", 60),
         Priority.BULK: 60,
     }
-    return SpoolSummary(cells, {"oncology": 5.0}, 13, 130, 1000, 2000, None, left)
+    return SpoolSummary(
+        cells, {"oncology": {Priority.RECORD: 6.0, Priority.IMAGE: 5.0}}, 13, 130, 1000, 2000, None, left
+    )
 
 
 def test_a_destination_has_its_own_part_of_the_spool(tmp_path: object) -> None:
@@ -52,7 +56,7 @@ def test_a_destination_has_its_own_part_of_the_spool(tmp_path: object) -> None:
         "oncology", "offline", "no route", 4.0, False, 1, 2, 0, "open", 0.6, 1e6, 3.0, 12.0
     )
     assert isinstance(known, DestinationStatus)
-    facts = presenting.destination(Peer("oncology", AETitle("ARIA"), "h", 2762), known, summary())
+    facts = presenting.destination(PEER, known, summary())
     assert (facts.waiting.record.count, facts.waiting.record.bytes) == (3, 30)
     assert facts.waiting.total.count == 3
     assert (facts.held.count, facts.delivered.count) == (4, 6)
@@ -63,6 +67,33 @@ def test_a_destination_has_its_own_part_of_the_spool(tmp_path: object) -> None:
         5.0,
     )
     assert not facts.tls
+    assert (facts.leaves, facts.held_back, facts.oldest_due_at) == ("bulk", "", 5.0)
+    assert facts.loss is facts.compression is facts.retransmitted_bytes is facts.eta_seconds is None
+
+
+def test_what_is_measured_and_held_back_is_shown() -> None:
+    known = DestinationStatus(
+        "oncology", "online", "", 4.0, False, 1, 2, 1, "closed", None, None, 3.0, None,
+        most=Priority.RECORD, held_back="the month", throughput=3.0,
+    )  # fmt: skip
+    measures = LinkMeasures(rtt=0.7, goodput=9.0, loss=0.01, retransmitted=12, ratio=2.5)
+    facts = presenting.destination(PEER, known, summary(), measures, rate_cap=2)
+    assert (facts.rtt_seconds, facts.bytes_per_second) == (0.7, 9.0)
+    assert (facts.loss, facts.retransmitted_bytes, facts.compression) == (0.01, 12, 2.5)
+    assert (facts.leaves, facts.held_back, facts.rate_cap) == ("record", "the month", 2)
+    assert facts.eta_seconds == 10  # thirty bytes of records, which no cap holds
+    assert facts.oldest_due_at == 6.0
+    assert [facts.lets(one) for one in ("record", "image", "bulk")] == [True, False, False]
+
+
+def test_a_site_is_shown_as_it_stands() -> None:
+    known = SiteStatus(
+        "clinic-07", True, 1.0, 2.0, "198.51.100.7", "1.0", measures=LinkMeasures(rtt=0.6), objects=5, bytes=9
+    )
+    shown = presenting.site(known)
+    assert (shown.name, shown.connected, shown.since, shown.last_contact_at) == ("clinic-07", True, 1.0, 2.0)
+    assert (shown.rtt_seconds, shown.received_objects, shown.received_bytes) == (0.6, 5, 9)
+    assert (shown.waiting_objects, shown.waiting_bytes, shown.oldest_waiting_at) == (None, None, None)
 
 
 def test_tls_is_said(tmp_path: object) -> None:

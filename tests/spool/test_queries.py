@@ -86,11 +86,14 @@ async def test_the_oldest_is_the_oldest_undelivered(open_spool: OpenSpool) -> No
     spool = open_spool(wall_clock=lambda: float(next(times)))
     assert dict((await spool.summary()).oldest) == {}
     first = await store(spool, content(1, SMALL), 1, priority=Priority.BULK)
-    await store(spool, content(2, SMALL), 2)
+    second = await store(spool, content(2, SMALL), 2, priority=Priority.IMAGE)
     received = (await spool.show(first.number)).object.received_at
-    assert dict((await spool.summary()).oldest) == {"oncology": received}
+    of_images = (await spool.show(second.number)).object.received_at
+    assert (await spool.summary()).oldest_of("oncology", Priority.IMAGE) == of_images
+    assert (await spool.summary()).oldest_of("oncology", Priority.RECORD) is None
+    assert (await spool.summary()).oldest_of("oncology") == received
     jobs = await spool.claim("oncology", 2)
-    assert dict((await spool.summary()).oldest) == {"oncology": received}
+    assert (await spool.summary()).oldest_of("oncology") == received
     await spool.settle([Accepted(job.delivery.number, a_receipt(job)) for job in jobs])
     assert dict((await spool.summary()).oldest) == {}
 

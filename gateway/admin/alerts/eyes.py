@@ -78,7 +78,8 @@ class GatewayEyes:
             waiting = destination.waiting
             counts = {"record": waiting.record, "image": waiting.image, "bulk": waiting.bulk}
             for priority in priorities:
-                if counts[priority].count:
+                # What waits for the month's data or its hour is meant to: nobody is to be woken for it.
+                if counts[priority].count and destination.lets(priority):
                     for at in await self._received(destination.name, priority):
                         found[destination.name] = min(at, found.get(destination.name, at))
         return found

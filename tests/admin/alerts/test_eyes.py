@@ -107,6 +107,19 @@ async def test_the_status_and_the_oldest_record(tmp_path: Path) -> None:
     assert seen.clock == ClockState(True, 0.1)
 
 
+async def test_what_waits_to_spare_the_line_is_no_reason_for_an_alert(tmp_path: Path) -> None:
+    waiting = Waiting(Amount(1, 20), Amount(1, 20), Amount(1, 20))
+    async with scene(tmp_path) as seen_by:
+        control = seen_by.control
+        control.rows = [delivery(1), delivery(2, priority="image"), delivery(3, priority="bulk")]
+        control.destinations = [destination(waiting=waiting)]
+        seen = await seen_by.eyes.look()
+        assert (list(seen.oldest_records), list(seen.oldest_others)) == (["oncology"], ["oncology"])
+        control.destinations = [destination(waiting=waiting, leaves="record", held_back="the month")]
+        seen = await seen_by.eyes.look()
+        assert (list(seen.oldest_records), list(seen.oldest_others)) == (["oncology"], [])
+
+
 async def test_without_waiting_records_nothing_is_searched(tmp_path: Path) -> None:
     async with scene(tmp_path) as seen_by:
         seen_by.control.rows = [delivery(1, received_at=NOW - 900)]
