@@ -71,6 +71,12 @@ def test_small_writes_share_a_frame_and_the_last_one_carries_the_end() -> None:
     assert frames(near)[1:] == [StreamPiece(1, True, memoryview(b"abcd"))]
 
 
+def test_a_stream_may_end_before_it_said_anything() -> None:
+    near, _ = meet()
+    near.finish(opened(near))
+    assert frames(near) == [Open(1), StreamPiece(1, True, memoryview(b""))]
+
+
 def test_streams_take_turns_frame_by_frame() -> None:
     near, _ = meet()
     first, second = opened(near), opened(near)
@@ -104,6 +110,24 @@ def test_credit_is_given_when_bytes_are_read_not_when_they_come() -> None:
     assert got == 64 * KIB
     far.read(number, got, 9.0)
     assert Credit(Urgency.RELAY, number, 128 * KIB) in frames(far, 9.0)
+
+
+def test_a_little_that_was_read_is_not_worth_a_frame() -> None:
+    near, far = meet(hub_limits=LinkLimits(stream_window=64 * KIB))
+    number = opened(near)
+    near.write(number, bytes(KIB))
+    pump(near, far)
+    far.read(number, KIB, 9.0)
+    assert messages(far, 0.0) == []
+
+
+def test_a_writer_is_not_told_while_much_is_left() -> None:
+    near, far = meet(hub_limits=LinkLimits(stream_window=64 * KIB))
+    number = opened(near)
+    near.write(number, bytes(64 * KIB + RESUME + 1))
+    assert not [event for event in of(pump(near, far), near) if isinstance(event, StreamWritable)]
+    far.read(number, 64 * KIB, 0.0)
+    assert [event for event in of(pump(near, far), near) if isinstance(event, StreamWritable)]
 
 
 def test_credit_is_not_given_for_what_has_ended() -> None:
