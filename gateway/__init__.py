@@ -23,8 +23,10 @@ The flow, from the console's first byte to the centre's receipt::
 
     Over a link to a hub instead of a dialled association, when a peer has `via` (link/, link_ends.py):
 
-    delivery/transports/link.py   objects as transfers that go on where they were cut; link/objects/ at the hub
-    link/streams.py               everything else as streams; stream_door.py serves them, sites.py says to whom
+    delivery/transports/link.py   objects as transfers that go on where they were cut
+    link/objects/                 the same at the hub: partial, whole, reported on
+    link/streams.py               everything else as streams; stream_door.py serves them
+    sites.py                      and says to whom: what each site may call
 
     Later, about what was stored:
 
