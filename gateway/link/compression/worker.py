@@ -12,6 +12,8 @@ import resource
 import signal
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import BinaryIO
 
 from gateway.link.compression import jobs
@@ -124,9 +126,13 @@ def _answer(answers: BinaryIO, kind: int, recipe: int, rest: bytes) -> None:
 
 def confine(memory: int) -> None:
     """Take what is left of the CPU only, and at most `memory` bytes more than now."""
-    os.nice(10)
-    with open("/proc/self/statm") as file:  # noqa: PTH123 - one line of the kernel's
-        data_pages = int(file.read().split()[5])
+    with suppress(OSError):  # a sandbox may forbid it; the limit below is what matters
+        os.nice(10)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(
+            "500"
+        )  # rather this process than the one that keeps objects
+    data_pages = int(Path("/proc/self/statm").read_text().split()[5])
     most = data_pages * os.sysconf("SC_PAGE_SIZE") + memory
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold pixels of a patient

@@ -32,7 +32,8 @@ def job(data: bytes = _BLOCK, recipe: int = jobs.TRY, rate: float = 1.25e6, offs
 
 def status_of(pid: int) -> dict[str, str]:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return dict(line.split(":", 1) for line in lines)
+    adjusted = Path(f"/proc/{pid}/oom_score_adj").read_text()
+    return {**dict(line.split(":", 1) for line in lines), "oom_score_adj": adjusted}
 
 
 @pytest.fixture
@@ -195,6 +196,19 @@ async def test_memory_and_priority_of_a_worker(workers: Workers) -> None:
     assert int(status["VmHWM"].split()[0]) < 48 << 10
     assert int(status["Threads"]) == 1
     assert os.getpriority(os.PRIO_PROCESS, pid) >= 10
+    assert int(status["oom_score_adj"]) == 500
+
+
+def test_a_sandbox_that_forbids_the_lower_priority_does_not_stop_a_worker() -> None:
+    program = (
+        "import os, resource\n"
+        "from gateway.link.compression import worker\n"
+        "def nice(by): raise PermissionError\n"
+        "os.nice = nice; worker.confine(64 << 20)\n"
+        "print(resource.getrlimit(resource.RLIMIT_DATA)[0] > 0, resource.getrlimit(resource.RLIMIT_CORE))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "True (0, 0)"
 
 
 def test_a_worker_cannot_take_more_memory_than_it_may() -> None:
