@@ -21,7 +21,7 @@ The flow, from the console's first byte to the centre's receipt::
     reachability.py       what is known of the way to each peer: shared with delivery
     errands.py            what persons have under way at peers: whoever keeps a place there lets go of it
 
-    Over a link to a hub instead of a dialled association, when a peer has `via` (link/, link_ends.py):
+    Over a link to a hub instead of a dialled association, when a peer has `via` (link/, link_ends/):
 
     delivery/transports/link.py   objects as transfers that go on where they were cut
     link/objects/                 the same at the hub: partial, whole, reported on

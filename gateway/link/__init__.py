@@ -17,12 +17,17 @@
       heartbeat.py        is the other end there, and how far away
     events.py limits.py what a session tells; what the other end may cost
 
-    compression/        bit-exact: blocks and small objects made short, and as they were
+    compression/        bit-exact: blocks and small objects made short, and as they were (FORMAT.md there)
     objects/            objects at the hub: partial, whole, reported on
 
-    Everything else joins a session to sockets: websocket.py and upgrade.py speak RFC 6455, live.py is one
-    connection at work with its halves feeding.py (site) and receiving.py (hub), streams.py makes an
-    asyncio transport of a stream, tls.py, tuning.py and pace.py look after the socket.
+    The connection
+    keeper.py           at a site: keeps it connected, and lends the connection to whoever delivers or relays
+      redial.py           how long to wait before the next try; network_watch.py: wakes it
+    door.py             at a hub: which site is it, may it come in, one connection for each
+    live.py             one live connection: session, socket and clock; its halves feeding.py and receiving.py
+      writer.py           what leaves when; pace.py, steering.py: how fast, by which congestion control
+      streams.py          a stream as an asyncio transport: an association runs over it as over TCP
+    websocket.py        socket, TLS (tls.py) and WebSocket (upgrade.py) under it; tuning.py: socket options
 
 Glossary:
 

@@ -44,10 +44,15 @@ def data(flags: int, *fields: int, payload: bytes = b"") -> bytes:
 
 
 def offer(
-    flags: int = 0, *, priority: int = 0, size: int = 5, texts: tuple[bytes, ...] | None = None
+    flags: int = 0,
+    *,
+    priority: int = 0,
+    size: int = 5,
+    at: float = 0.0,
+    texts: tuple[bytes, ...] | None = None,
 ) -> bytes:
     """An OFFER frame."""
-    head = struct.pack(">BBIQBQ32sd", layout.OFFER, flags, 1, 1, priority, size, bytes(32), 0.0)
+    head = struct.pack(">BBIQBQ32sd", layout.OFFER, flags, 1, 1, priority, size, bytes(32), at)
     known = texts or (b"LINAC1", b"ARIA", b"1.2", b"1.2.3", b"1.2.840.10008.1.2")
     return head + b"".join(bytes((len(one),)) + one for one in known)
 
@@ -86,6 +91,7 @@ def test_the_examples_that_are_bent_below_are_good() -> None:
         (data(4, 0, 9, 1, 0, payload=b"xy"), "do not fit together"),
         (offer(8), "cannot be"),
         (offer(priority=3), "cannot be"),
+        (offer(at=float("inf")), "cannot be"),
         (offer(1 + 4), "contradicts itself"),
         (offer(2 + 4), "contradicts itself"),
         (offer(1, size=INLINE + 1), "contradicts itself"),
