@@ -8,6 +8,7 @@ from typing import cast
 import pytest
 
 from gateway import chores
+from gateway.errors import SpoolFailure
 from gateway.notices import Alarm
 from gateway.spool import Spool
 from gateway.spool.step_values import Step
@@ -74,3 +75,30 @@ def test_the_retention_is_applied_soon_after_the_start_and_then_every_hour(
         "retention: released 1 deliverie",
         "retention: released 2 deliverie",
     ]
+
+
+def test_unfinished_objects_are_swept_every_hour_whatever_the_disk_says(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    loop, at = FastLoop(), []
+
+    async def remove() -> int:
+        at.append(loop.time())
+        if len(at) == 1:
+            raise SpoolFailure("the disk failed")
+        return 2
+
+    async def for_two_hours() -> None:
+        task = asyncio.ensure_future(chores.sweep(remove))
+        await asyncio.sleep(2.5 * 3600)
+        task.cancel()
+
+    began = loop.time()
+    try:
+        loop.run_until_complete(for_two_hours())
+    finally:
+        loop.close()
+    assert [round(moment - began) for moment in at] == [3600, 7200]
+    assert "could not be cleared away" in caplog.text
+    assert "cleared away 2 objects" in caplog.text

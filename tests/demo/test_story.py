@@ -20,6 +20,7 @@ from urllib.request import urlopen
 import pytest
 
 from gateway import demo
+from gateway.demo.lab import missing
 from gateway.demo.ledger import Ledger, group_of
 from gateway.demo.story import INTERRUPTED, Pace, Script
 
@@ -109,6 +110,46 @@ def test_whole_demonstration_proves_that_everything_arrived(short_directory: str
     assert "\x1b" not in output
     assert list(directory.iterdir()) == []
     assert daemons_in(directory) == []
+
+
+@pytest.mark.root
+def test_the_demonstration_of_a_hub_runs_over_a_satellite(short_directory: str) -> None:
+    """With real TCP at both ends; the hub and the centre are in a network namespace of their own."""
+    reason = missing()
+    if reason is not None:
+        pytest.skip(f"a long link {reason}")
+    directory = Path(short_directory)
+    with started(directory, 3, "hub=True, page=False") as process:
+        output, _ = process.communicate(timeout=110)
+    assert process.returncode == 0, output
+    assert "the 'geo' line of the laboratory: 600 ms" in output
+    assert "Everything the console was promised is at the centre, kept once, bit for bit." in output
+    assert "Over the line" in output
+    assert list(directory.iterdir()) == []
+    assert daemons_in(directory) == []
+
+
+def test_the_demonstration_of_a_hub_says_why_it_is_on_loopback(short_directory: str) -> None:
+    """Without root, or without a TUN device: as if it were so here."""
+    program = (
+        "import sys; from gateway.demo import run, stage;"
+        "stage.missing = lambda: 'needs root, for network namespaces (sudo)';"
+        "sys.exit(run(records=2, images=2, cbct_slices=2, plain=True, page=False, hub=True))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"TMPDIR": short_directory},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stdout
+    assert (
+        "loopback, made 100 ms long, because the satellite line of the laboratory needs root" in done.stdout
+    )
+    assert "Everything the console was promised is at the centre, kept once, bit for bit." in done.stdout
+    assert daemons_in(Path(short_directory)) == []
 
 
 def test_the_page_is_served_and_stays(short_directory: str) -> None:
