@@ -18,6 +18,9 @@ from gateway.link.layout import HELLO
 from gateway.link.limits import MAX_FEATURES, MAX_FRAME, MAX_WORDS, LinkLimits
 from gateway.link.values import KIB, Urgency
 
+MAX_KEEPALIVE: Final = 3600
+"""Seconds. A hub must not have to wait for days before it gives a silent site up."""
+
 MAGIC: Final = b"DGLK"
 VERSION: Final = 1
 
@@ -206,5 +209,5 @@ def _check(takes: Capabilities) -> None:
         value, least = getattr(takes, name), getattr(BASE, name)
         if value < least:
             raise FrameError(f"{name.replace('_', ' ')} of {value} in a hello; at least {least} is due")
-    if takes.max_payload > MAX_FRAME or not takes.keepalive:
+    if takes.max_payload > MAX_FRAME or not 0 < takes.keepalive <= MAX_KEEPALIVE:
         raise FrameError("a hello that cannot be")

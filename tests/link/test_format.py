@@ -9,7 +9,7 @@ import gateway.link
 from gateway.link import layout
 from gateway.link.control import MAX_WAITING
 from gateway.link.frames import Code
-from gateway.link.hello import BASE, VERSION
+from gateway.link.hello import BASE, MAX_KEEPALIVE, VERSION
 from gateway.link.limits import MAX_ENCODED, MAX_FRAME, LinkLimits
 from gateway.link.upgrade import PATH, SUBPROTOCOL
 from gateway.link.values import BLOCK, INLINE, RefusalKind, Stage
@@ -80,6 +80,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
     assert f"at least {BASE.max_reports}" in least["reports"]
     windows = f"at least {BASE.record_window}, and {BASE.stream_window} for a stream"
     assert windows in next(value for name, value in least.items() if name.startswith("record"))
+    assert f"at most {MAX_KEEPALIVE};" in PAGE
     limits = LinkLimits()
     assert f"PING every {limits.busy_ping:.0f} s" in PAGE
     assert f"`keepalive` ({limits.keepalive:.0f} s" in PAGE

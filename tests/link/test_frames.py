@@ -108,6 +108,11 @@ def test_the_examples_that_are_bent_below_are_good() -> None:
         (struct.pack(">BBIBHd", layout.RECEIPT, 0, 1, 0, 1, 0.0) + b"\0", "with reasons"),
         (struct.pack(">BBIBHd", layout.RECEIPT, 0, 1, 9, 0, 0.0) + b"\0", "unknown kind 9"),
         (struct.pack(">BBIBHd", layout.RECEIPT, 0, 1, 0, 0, float("nan")) + b"\0", "without a time"),
+        (struct.pack(">BBIBHd", layout.RECEIPT, 0, 1, 1, 0, 0.0) + b"\1x", "with reasons"),
+        (
+            struct.pack(">BBQ16sQ32sBHd", layout.REPORT, 0, 1, b"", 1, b"", 1, 0, float("inf")) + b"\0",
+            "cannot be",
+        ),
         (
             struct.pack(">BBQ16sQ32sBHd", layout.REPORT, 0, 1, b"", 1, b"", 9, 0, 0.0) + b"\0",
             "unknown stage 9",

@@ -51,6 +51,7 @@ def test_arbitrary_bytes_are_a_hello_or_a_reason(body: bytes) -> None:
         (replace(HELLO, takes=replace(HELLO.takes, features=frozenset({"a b"}))), "feature words"),
         (replace(HELLO, takes=replace(HELLO.takes, max_payload=70_000)), "cannot be"),
         (replace(HELLO, takes=replace(HELLO.takes, keepalive=0)), "cannot be"),
+        (replace(HELLO, takes=replace(HELLO.takes, keepalive=3601)), "cannot be"),
         (replace(HELLO, takes=replace(HELLO.takes, image_window=2**31)), "image window"),
     ],
 )

@@ -27,7 +27,7 @@ from gateway.link.frames import (
     StreamPiece,
     Withdraw,
 )
-from gateway.link.hello import BASE, Capabilities, Hello, Role
+from gateway.link.hello import BASE, MAX_KEEPALIVE, Capabilities, Hello, Role
 from gateway.link.values import (
     BLOCK,
     INLINE,
@@ -127,7 +127,7 @@ capabilities = st.builds(
     st.integers(BASE.max_transfers, 0xFFFF),
     st.integers(BASE.max_streams, 0xFFFF),
     st.integers(BASE.max_reports, 0xFFFF),
-    st.integers(1, 0xFFFF),
+    st.integers(1, MAX_KEEPALIVE),
     features=st.frozensets(st.sampled_from(["zstd", "refs", "pixels", "x-1"])),
     lowest=st.just(1),
     highest=st.integers(1, 255),
