@@ -45,6 +45,7 @@ class Pace:
         self.rate: float | None = None  # bytes a second
         self._best: deque[tuple[float, float]] = deque()
         self._since: float | None = None  # always something to send since then
+        self._busy = 0.0  # seconds in which there was more to send, in all
         self._looked = 0.0
         self._dry: float | None = None
 
@@ -54,6 +55,7 @@ class Pace:
 
     def seen(self, now: float, delivered: float, round_trip: float) -> bool:
         """There is more to send, and the kernel measured `delivered` bytes a second. True: look at `rate`."""
+        self._busy += min(now - self._looked, 2 * _INTERVAL)
         self._looked = now
         while self._best and self._best[0][0] < now - max(_MEMORY, 10 * round_trip):
             self._best.popleft()
@@ -62,10 +64,12 @@ class Pace:
         self._best.append((now, delivered))
         if self._since is None:
             self._since = now
-        if now - self._since < max(_RUN, 6 * round_trip):
-            return False
-        self.rate = self._best[0][1]
-        return True
+        needed = max(_RUN, 6 * round_trip)
+        if now - self._since >= needed:
+            self.rate = self._best[0][1]
+        elif self._busy >= needed:  # in pieces: it may be faster than was known, but not slower
+            self.rate = max(self.rate or 0.0, self._best[0][1])
+        return self.rate is not None
 
     def ran_dry(self, now: float) -> None:
         """There is nothing more to send, for now."""
