@@ -65,13 +65,13 @@ class LinkBounds(Section):
         int, ByteSize(256 * KIB, 256 * MIB), Doc("A window grows up to here when a fast, long line needs it.")
     ] = 8 * MIB
     max_transfers: Annotated[
-        int, Whole(8, 10_000), Doc("Objects that a site may offer before their receipts, at a time.")
+        int, Whole(64, 10_000), Doc("Objects that a site may offer before their receipts, at a time.")
     ] = 256
     max_streams: Annotated[
-        int, Whole(1, 10_000), Doc("Associations that the other end may open over one link, at a time.")
+        int, Whole(8, 10_000), Doc("Associations that the other end may open over one link, at a time.")
     ] = 64
     max_reports: Annotated[
-        int, Whole(1, 10_000), Doc("Reports about objects that may be under way to a site, at a time.")
+        int, Whole(64, 10_000), Doc("Reports about objects that may be under way to a site, at a time.")
     ] = 256
     keepalive: Annotated[
         float, Duration(5, HOUR), Doc("An idle site asks for a sign of life this often; some 300 bytes each.")
