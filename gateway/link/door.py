@@ -56,6 +56,15 @@ class DoorLimits:
     """In which sites are told when the hub stops."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Queue:
+    """What waits at a site, as it said last. None: it has not said."""
+
+    objects: int | None = None
+    size: int | None = None
+    oldest: float | None = None  # wall clock: when the oldest was received
+
+
 @dataclass(slots=True, eq=False)
 class _Site:
     """What is known of one site, whether it is here or not."""
@@ -72,6 +81,7 @@ class _Site:
     objects: int = 0
     received: int = 0
     measures: LinkMeasures = field(default_factory=LinkMeasures)
+    queue: _Queue = field(default_factory=_Queue)
 
 
 class HubDoor:
@@ -199,8 +209,10 @@ class HubDoor:
         live = site.live
         counts = live.counts if live is not None else Counts()
         contact = site.contact
+        queue = site.queue
         if live is not None:
             contact = self._wall_clock() - (live.now() - live.heard_at)
+            queue = self._queue(live)
         return SiteStatus(
             name=site.name,
             connected=live is not None,
@@ -213,7 +225,17 @@ class HubDoor:
             receiving=live.under_way if live is not None else 0,
             objects=site.objects + counts.objects,
             bytes=site.received + counts.original,
+            queued=queue.objects,
+            queued_bytes=queue.size,
+            oldest=queue.oldest,
         )
+
+    def _queue(self, live: Live) -> _Queue:
+        told = live.queue
+        if told is None:
+            return _Queue()
+        waited = told.oldest + live.now() - live.queue_at
+        return _Queue(told.objects, told.size, self._wall_clock() - waited if told.objects else None)
 
     # --- arriving ------------------------------------------------------------------------------------
 
@@ -299,7 +321,7 @@ class HubDoor:
         )
         if site.live is not live:
             return  # a newer one is here already
-        site.measures = live.measures()
+        site.measures, site.queue = live.measures(), self._queue(live)
         site.live = None
         site.contact = self._wall_clock() - (live.now() - live.heard_at)
         site.since = self._wall_clock()

@@ -180,6 +180,15 @@ class HubLink:
             return LinkMeasures(loss=self._way.loss, retransmitted=self._way.retransmitted)
         return self._live.measures()
 
+    def tell_queue(self, objects: int, size: int, oldest: int) -> bool:
+        """Tell the hub what waits here: a number, bytes, seconds. False: there is no link now."""
+        live = self._live
+        if live is None or not live.usable:
+            return False
+        live.session.tell_queue(objects, size, oldest)
+        live.touch()
+        return True
+
     # --- dialling ------------------------------------------------------------------------------------
 
     async def _run(self) -> None:

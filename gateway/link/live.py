@@ -18,6 +18,7 @@ from gateway.link.events import (
     Event,
     Greeted,
     Ponged,
+    QueueTold,
     StreamData,
     StreamFinished,
     StreamOpened,
@@ -108,6 +109,8 @@ class Live:
         self._connection: LinkConnection | None = None
         self._session: Session | None = None
         self._half: Half | None = None
+        self.queue: QueueTold | None = None  # of the site, at the hub
+        self.queue_at = 0.0  # when it was told, monotonic
         self._writer: Writer | None = None
         self._streams: dict[int, StreamTransport] = {}
         self._turn: asyncio.Handle | None = None
@@ -330,6 +333,8 @@ class Live:
             self._accept(event.stream)
         elif isinstance(event, StreamData | StreamFinished | StreamReset | StreamWritable):
             self._tell_stream(event)
+        elif isinstance(event, QueueTold):
+            self.queue, self.queue_at = event, self.now()
         elif isinstance(event, Ended):
             self._ending = Ending(event.words, event.code, event.retry_after, ours=event.ours)
         elif not isinstance(event, Ponged) and self._half is not None:

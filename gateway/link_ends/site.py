@@ -17,6 +17,7 @@ from gateway.link.compression.encoder import Compressor
 from gateway.link.keeper import HubLink
 from gateway.link.objects.reports import ReportTaker
 from gateway.link.redial import RedialLimits
+from gateway.link_ends.queue_teller import QueueTeller
 from gateway.link_ends.surroundings import ServicesOf, Surroundings
 from gateway.link_state import LinkMeasures, SiteStatus
 from gateway.model import Peer
@@ -50,10 +51,12 @@ class SiteEnd:
             acceptor=self._streams,
             encoder=self._compressor.encoder,
             shaper=around.shaper_of(HUB),
-            on_change=around.link_changed,
+            on_change=self._changed,
             limits=settings.link_limits(config),
             redial=redial_limits(link),
         )
+        behind = [name for name, peer in around.peers.items() if peer.via == HUB]
+        self._teller = QueueTeller(around.spool, behind, self._link.tell_queue)
         self._link.on_report(ReportTaker(around.spool, around.spool.identity, lambda: self._link.hub_spool))
 
     @classmethod
@@ -97,6 +100,7 @@ class SiteEnd:
 
     async def start(self) -> None:
         """See LinkEnd."""
+        self._teller.start()
         await self._link.start()
 
     async def turn_away(self) -> None:
@@ -105,8 +109,13 @@ class SiteEnd:
 
     async def close(self) -> None:
         """See LinkEnd."""
+        await self._teller.close()
         await self._link.close()
         await self._compressor.close()
+
+    def _changed(self, link: str, up: bool, reason: str) -> None:
+        self._around.link_changed(link, up, reason)
+        self._teller.link_changed(up)
 
 
 def redial_limits(link: Link) -> RedialLimits:

@@ -89,6 +89,14 @@ def test_the_months_data_of_the_link_holds_back_volumes_and_no_record(tmp_path: 
         there = pair.site.destination(CENTRE)
         assert there["waiting"]["bulk"]["count"] == 1
         assert "of this month's data" in there["held_back"]
+        # The centre sees what waits at the site.
+        pair.hub.wait("the hub knows", lambda: pair.hub.status()["sites"][0]["waiting_objects"] == 1)
+        (shown,) = pair.hub.status()["sites"]
+        assert shown["waiting_bytes"] == there["waiting"]["bulk"]["bytes"]
+        assert 0 <= time.time() - shown["oldest_waiting_at"] < 60
+        pair.site.stop()
+        pair.hub.wait("the site is away", lambda: not pair.hub.status()["sites"][0]["connected"])
+        assert pair.hub.status()["sites"][0]["waiting_objects"] == 1  # as it said last
 
 
 def test_a_rate_holds_on_the_link_and_records_pass(tmp_path: Path) -> None:
