@@ -14,13 +14,15 @@ from gateway.link.frames import Credit, FrameError, Pong, Queue, Seen
 from gateway.link.values import Urgency
 
 MAX_WAITING: Final = 4096
-"""Messages that wait. More can only be caused by an end that sends and does not read."""
+"""Messages that wait, beyond one for each object and report that may be under way."""
 
 
 class ControlQueue:
     """The control messages of one end, most urgent first."""
 
     def __init__(self) -> None:
+        self.most = MAX_WAITING
+        """More can only be caused by an end that sends and does not read."""
         self._hello: bytes | None = None
         self._messages: deque[bytes] = deque()
         self._credits: dict[tuple[Urgency, int], int] = {}
@@ -39,7 +41,7 @@ class ControlQueue:
 
     def say(self, message: bytes) -> None:
         """In order. Raises FrameError when the other end lets too much pile up."""
-        if len(self._messages) >= MAX_WAITING:
+        if len(self._messages) >= self.most:
             raise FrameError("it sends and does not read")
         self._messages.append(message)
 

@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.link.channels import Channels
-from gateway.link.control import ControlQueue
+from gateway.link.control import MAX_WAITING, ControlQueue
 from gateway.link.decoding import decode
 from gateway.link.encoding import encode
 from gateway.link.events import (
@@ -387,7 +387,7 @@ class Session:
         self._use_peer()
         self._in.begin(believed.window, now)
         self._in.widen(own.window, now)
-        self._news.most = hello.takes.max_reports
+        self._news.most = min(hello.takes.max_reports, own.max_reports)
         self._news.start(hello.reports_seen)
         self._emit(Greeted(hello))
 
@@ -400,13 +400,19 @@ class Session:
             self._mute = True  # its goodbye is on the way
         else:
             self._peer = hello.takes
+            self._bound_control()
             self._out.max_transfers = hello.takes.max_transfers
             self._streams.may_open = hello.takes.max_streams
         self._emit(Greeted(hello))
 
     # --- inside --------------------------------------------------------------------------------------------
 
+    def _bound_control(self) -> None:
+        own = self._hello.takes
+        self._control.most = MAX_WAITING + own.max_transfers + self._peer.max_transfers + own.max_reports
+
     def _use_peer(self) -> None:
+        self._bound_control()
         self._streams.send_window = self._peer.stream_window
         self._streams.may_open = self._peer.max_streams
         if self.role is Role.SITE:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.config.linking import LinkBounds
 from gateway.link.frames import FrameError
 from gateway.link.hello import BASE, Capabilities, Hello, Role, decode_hello
 from gateway.link.limits import LinkLimits
@@ -103,3 +105,23 @@ def test_the_fingerprint_changes_with_all_that_is_taken_and_with_the_spool() -> 
 
 def test_the_limits_of_this_program_can_be_said() -> None:
     assert decode_hello(HELLO.encode()[2:]) == HELLO
+
+
+def _extremes() -> list[LinkLimits]:
+    """Limits in which one key of the configuration has its least or greatest value."""
+    found = []
+    for name, kind in get_type_hints(LinkBounds, include_extras=True).items():
+        if not hasattr(kind, "__metadata__"):
+            continue
+        allowed = kind.__metadata__[0]
+        for value in (allowed.low, allowed.high):
+            found.append(replace(LinkLimits(), **{name: type(getattr(LinkLimits(), name))(value)}))
+    return found
+
+
+def test_whatever_the_configuration_allows_can_be_said() -> None:
+    extremes = _extremes()
+    assert len(extremes) == 2 * len(fields(LinkLimits))
+    for limits in extremes:
+        takes = Capabilities.of(limits, frozenset())
+        assert decode_hello(replace(HELLO, takes=takes).encode()[2:]).takes == takes

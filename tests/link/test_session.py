@@ -494,6 +494,21 @@ def test_what_cannot_have_been_seen_is_a_violation(seq: int) -> None:
     assert reason(far) == f"report {seq} cannot have been seen"
 
 
+def test_words_about_everything_that_may_be_under_way_are_not_too_many() -> None:
+    near, far = meet(hub_limits=LinkLimits(max_transfers=9000, max_reports=9000))
+    for number in range(1, 9001):
+        tell(far, OfferFrame(number, RECORD, inline=True, at_once=False))
+        assert far.receipt(number, HubReceipt(1.0), 0.0)
+    assert far.ended is None
+    assert len(messages(far)) == 9000
+    del near
+
+
+def test_a_hub_sends_no_more_reports_at_a_time_than_it_would_take_itself() -> None:
+    _, far = meet(LinkLimits(max_reports=60_000))
+    assert far.report_room == LinkLimits().max_reports
+
+
 def test_reports_ascend() -> None:
     near, _ = meet()
     tell(near, ReportFrame(report(2)))
