@@ -55,7 +55,8 @@ class Pace:
 
     def seen(self, now: float, delivered: float, round_trip: float) -> bool:
         """There is more to send, and the kernel measured `delivered` bytes a second. True: look at `rate`."""
-        self._busy += min(now - self._looked, 2 * _INTERVAL)
+        if now - self._looked <= 2 * _INTERVAL:
+            self._busy += now - self._looked
         self._looked = now
         while self._best and self._best[0][0] < now - max(_MEMORY, 10 * round_trip):
             self._best.popleft()

@@ -1,0 +1,112 @@
+"""Which congestion control is used, from moment to moment."""
+
+from __future__ import annotations
+
+from gateway.link.steering import Steering
+
+
+class Kernel:
+    """What was asked of it."""
+
+    def __init__(self, *, allows: bool = True) -> None:
+        self.used: list[str] = []
+        self.allows = allows
+
+    def use(self, name: str) -> bool:
+        self.used.append(name)
+        return self.allows
+
+
+def busy(steering: Steering, begin: float, seconds: int, loss: float, sent: int = 0) -> tuple[float, int]:
+    """Always something to send, 1 MB a second of it."""
+    again = 0
+    for second in range(seconds):
+        steering.busy(begin + second, sent, again)
+        sent += 1_000_000
+        again += round(1_000_000 * loss)
+    steering.busy(begin + seconds, sent, again)
+    return begin + seconds, sent
+
+
+def test_a_satellite_link_begins_robust_and_goes_on_with_the_machines_own() -> None:
+    kernel = Kernel()
+    steering = Steering(kernel.use, "cubic")
+    steering.opened(100.0, 0.6)
+    assert kernel.used == ["bbr"]
+    busy(steering, 100.1, 4, loss=0.0)
+    assert kernel.used == ["bbr", "cubic"]
+
+
+def test_after_a_pause_it_begins_robust_again() -> None:
+    kernel = Kernel()
+    steering = Steering(kernel.use, "cubic")
+    steering.opened(100.0, 0.6)
+    end, _ = busy(steering, 100.1, 4, loss=0.0)
+    steering.starts(end + 0.5)
+    assert kernel.used == ["bbr", "cubic"]
+    steering.starts(end + 2.0)
+    assert kernel.used == ["bbr", "cubic", "bbr"]
+
+
+def test_while_something_is_lost_it_stays_robust() -> None:
+    kernel = Kernel()
+    steering = Steering(kernel.use, "cubic")
+    steering.opened(100.0, 0.6)
+    busy(steering, 100.1, 30, loss=0.01)
+    assert kernel.used == ["bbr"]
+
+
+def test_loss_that_begins_in_the_middle_is_noticed() -> None:
+    kernel = Kernel()
+    steering = Steering(kernel.use, "cubic")
+    steering.opened(100.0, 0.6)
+    end, sent = busy(steering, 100.1, 4, loss=0.0)
+    busy(steering, end + 0.1, 8, loss=0.002, sent=sent)  # a full queue now and then
+    assert kernel.used == ["bbr", "cubic"]
+    kernel.used.clear()
+    busy(steering, end + 20, 4, loss=0.02, sent=sent + 8_000_000)
+    assert kernel.used[:1] == ["bbr"]
+
+
+def test_on_a_dsl_line_it_stays_robust() -> None:
+    kernel = Kernel()
+    steering = Steering(kernel.use, "cubic")
+    steering.opened(100.0, 0.06)
+    busy(steering, 100.1, 30, loss=0.0)
+    assert kernel.used == ["bbr"]
+
+
+def test_a_short_way_is_left_alone() -> None:
+    kernel = Kernel()
+    steering = Steering(kernel.use, "cubic")
+    steering.opened(100.0, 0.001)
+    end, _ = busy(steering, 100.1, 5, loss=0.05)
+    steering.starts(end + 10)
+    assert kernel.used == []
+
+
+def test_a_kernel_that_says_no_is_asked_once() -> None:
+    kernel = Kernel(allows=False)
+    steering = Steering(kernel.use, "cubic")
+    steering.opened(100.0, 0.6)
+    end, _ = busy(steering, 100.1, 10, loss=0.05)
+    steering.starts(end + 10)
+    assert kernel.used == ["bbr"]
+    assert not steering.robust
+
+
+def test_a_machine_that_uses_it_anyway_is_left_alone() -> None:
+    kernel = Kernel()
+    steering = Steering(kernel.use, "bbr")
+    steering.opened(100.0, 0.6)
+    busy(steering, 100.1, 10, loss=0.0)
+    assert kernel.used == []
+
+
+def test_a_little_traffic_says_nothing() -> None:
+    kernel = Kernel()
+    steering = Steering(kernel.use, "cubic")
+    steering.opened(100.0, 0.6)
+    for second in range(10):
+        steering.busy(100.0 + second, second * 10_000, 0)
+    assert kernel.used == ["bbr"]
