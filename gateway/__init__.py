@@ -38,6 +38,9 @@ The flow, from the console's first byte to the centre's receipt::
     What people see and try of the links (links.py):
 
     trends/               a day and a month of each link; asks the destinations while somebody looks
+    shaping/              PURE: the rate of a line by time of the week, and what the month's data allows;
+                          manners.py tells the couriers, delivery/pacing.py and link/ ask before each piece
+    link_state.py         what was measured of a way, and how a hub's sites stand: one value for all to show
     pathtest/             on request: the way to a peer step by step, up to synthetic objects stored there
 
     Beside the objects:
