@@ -15,7 +15,7 @@ from typing import Final, Self
 
 from gateway.link.frames import FrameError, printable
 from gateway.link.layout import HELLO
-from gateway.link.limits import MAX_FEATURES, MAX_FRAME, MAX_WORDS, LinkLimits
+from gateway.link.limits import MAX_FRAME, MAX_WORDS, LinkLimits
 from gateway.link.values import KIB, Urgency
 
 MAX_KEEPALIVE: Final = 3600
@@ -69,9 +69,7 @@ class Capabilities:
         )
 
     def window(self, scope: Urgency) -> int:
-        """Bytes that may be sent before any credit came."""
-        if scope is Urgency.RELAY:
-            return self.stream_window
+        """Bytes of a class of objects that may be sent before any credit came."""
         return (self.record_window, self.image_window, self.bulk_window)[scope - Urgency.RECORD]
 
     def encode(self) -> bytes:
@@ -194,7 +192,7 @@ def _features(words: bytes) -> frozenset[str]:
     except UnicodeDecodeError:
         raise FrameError("feature words that are not ASCII") from None
     found = frozenset(filter(None, text.split(",")))
-    if len(text) > MAX_FEATURES or not all(one.replace("-", "").isalnum() for one in found):
+    if not all(one.replace("-", "").isalnum() for one in found):
         raise FrameError("feature words that are none")
     return found
 

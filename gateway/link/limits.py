@@ -18,9 +18,6 @@ MAX_ENCODED: Final = BLOCK + KIB
 MAX_WORDS: Final = 255
 """Bytes of UTF-8 of a reason."""
 
-MAX_FEATURES: Final = 255
-"""Bytes of all feature words, with the commas between them."""
-
 
 @dataclass(frozen=True, slots=True)
 class LinkLimits:

@@ -69,6 +69,16 @@ def test_dead_is_who_owes_a_pong_for_too_long() -> None:
     assert one.dead(12.0 + patience)
 
 
+def test_a_ping_that_cannot_leave_is_owed_from_when_it_was_due() -> None:
+    one = heart()
+    one.ponged(one.sent(0.0), 0.0)
+    for now in (2.0, 4.0, 6.9):
+        assert one.due(now)
+        assert not one.dead(now)
+        assert one.deadline(now) == 7.0
+    assert one.dead(7.0)
+
+
 def test_without_a_measure_a_second_is_assumed() -> None:
     one = heart()
     one.sent(0.0)

@@ -109,14 +109,10 @@ def test_the_limits_of_this_program_can_be_said() -> None:
 
 def _extremes() -> list[LinkLimits]:
     """Limits in which one key of the configuration has its least or greatest value."""
-    found = []
-    for name, kind in get_type_hints(LinkBounds, include_extras=True).items():
-        if not hasattr(kind, "__metadata__"):
-            continue
-        allowed = kind.__metadata__[0]
-        for value in (allowed.low, allowed.high):
-            found.append(replace(LinkLimits(), **{name: type(getattr(LinkLimits(), name))(value)}))
-    return found
+    hints = get_type_hints(LinkBounds, include_extras=True)
+    kinds = {name: kind.__metadata__[0] for name, kind in hints.items() if hasattr(kind, "__metadata__")}
+    ends = [(name, value) for name, kind in kinds.items() for value in (kind.low, kind.high)]
+    return [replace(LinkLimits(), **{name: value}) for name, value in ends]
 
 
 def test_whatever_the_configuration_allows_can_be_said() -> None:

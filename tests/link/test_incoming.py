@@ -272,7 +272,8 @@ def test_nothing_comes_after_the_last_block_or_within_another() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parts", "last"), [((b"abc", b"defg"), True), ((b"abc", b"def"), False), ((b"a", b"b"), True)]
+    ("parts", "last"),
+    [((b"abc", b"defg"), True), ((b"abc", b"defg"), False), ((b"abc", b"def"), False), ((b"a", b"b"), True)],
 )
 def test_pieces_that_do_not_fit_together(parts: tuple[bytes, bytes], last: bool) -> None:
     for inline in (False, True):
