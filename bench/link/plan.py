@@ -20,8 +20,13 @@ BENCHED = ("geo-clear", "geo", "geo-asym-clear", "leo", "dsl")
 # Round trips per object, from this laboratory. What does not wait has 0.
 _TRIPS = {"storescu": 3.4, "storescu-nodelay": 1.5, "orthanc": 3.4, "orthanc-http": 1.3, "direct-one": 1.2}
 _LEAST = 5
-_ORDER = {"hub": 0, "direct": 1, "direct-window": 2, "direct-one": 3}
-_FEW_LINKS = {"direct-one": ("geo-clear", "dsl"), "direct-window": ("geo-clear", "geo")}
+_ORDER = {"hub": 0, "hub-used": 1, "direct": 2, "direct-window": 3, "direct-one": 4}
+_FEW_LINKS = {
+    "direct-one": ("geo-clear", "dsl"),
+    "direct-window": ("geo-clear", "geo"),
+    "hub-used": ("geo-clear", "geo"),
+}
+_FEW_LOADS = {"direct-window": (RECORDS,), "hub-used": (RECORDS,)}
 _SEGMENT = 1448.0  # bytes
 
 
@@ -73,6 +78,8 @@ def cells(
     every.sort(key=lambda each: _ORDER.get(each[2], len(_ORDER)))
     for profile, load, way in every:
         if (load is NOISE and way != "hub") or profile not in _FEW_LINKS.get(way, (profile,)):
+            continue
+        if load not in _FEW_LOADS.get(way, (load,)):
             continue
         each = seconds_each(way, PROFILES[profile], load)
         objects = min(load.count, max(_LEAST, int(budget * (2 if WAYS[way].ours else 1) / each)))

@@ -79,7 +79,7 @@ def measure(kind: type[Way], profile: Profile, load: Load, count: int, seed: int
         objects=count,
         of=load.count,
         seconds=seconds,
-        stored_seconds=max(seconds, stored) if kind.name == "hub" else seconds,
+        stored_seconds=max(seconds, stored) if kind.name.startswith("hub") else seconds,
         object_bytes=sum(path.stat().st_size for path in files),
         up_bytes=after.up.sent_bytes - before.up.sent_bytes,
         down_bytes=after.down.sent_bytes - before.down.sent_bytes,

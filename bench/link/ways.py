@@ -8,7 +8,8 @@
                            `storescp --fork`, because a PACS serves several associations at once
     gateway -> storescp, one   the same to a storescp that serves one association at a time
     gateway -> window      the same to an SCP (pynetdicom) that grants asynchronous operations
-    gateway -> hub         the gateway at both ends, TLS 1.3, link up
+    gateway -> hub         the gateway at both ends, TLS 1.3, link up but fresh: TCP knows nothing of the way
+    gateway -> hub, used   the same on a link that has carried images before, and was silent for some seconds
 
 For those with a gateway, time begins when a console at the near end begins to send, and ends when the near
 gateway has the last receipt. For the others it is that of the program that sends.
@@ -23,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from bench.link.loads import NOISE
 from bench.link.pair import TITLE, Gateway, Pair, storescp, storescu, tree_cpu
 from bench.throughput import DEFAULT, NODELAY, NotMeasured
 from gateway.demo.lab import Laboratory
@@ -32,6 +34,8 @@ from tests.support.ports import free_port
 from tests.support.processes import Program
 
 WINDOW = 64
+_IMAGES_BEFORE = 16
+_SILENCE = 5.0  # seconds
 _PATIENCE = 3600.0
 
 
@@ -232,6 +236,7 @@ class _Hub(Way):
     ours = True
 
     def __enter__(self) -> Self:
+        self._before = 0  # objects that went over the link before those that count
         self._pair = Pair(self.lab, self.place).__enter__()
         return self
 
@@ -240,20 +245,34 @@ class _Hub(Way):
 
     def send(self, files: Sequence[Path]) -> None:
         self._pair.send(files)
-        self._pair.site.wait_delivered(self._pair.peer, len(files), _PATIENCE)
+        self._pair.site.wait_delivered(self._pair.peer, self._before + len(files), _PATIENCE)
 
     def arrived(self) -> int:
-        return int(self._pair.hub.client.status()["spool"]["objects"])
+        return int(self._pair.hub.client.status()["spool"]["objects"]) - self._before
 
     def cpu(self) -> tuple[float, float]:
         return tree_cpu(self._pair.site.process.pid), tree_cpu(self._pair.hub.process.pid)
 
     def finally_stored(self, count: int) -> None:
         deadline = time.monotonic() + 120
-        while (stored := self._pair.stored()) < count:
+        while (stored := self._pair.stored() - self._before) < count:
             if time.monotonic() > deadline:
                 raise NotMeasured(f"the OIS behind the hub has {stored} of {count}")
             time.sleep(0.05)  # as a person would look: the kernel offers no event for a count of files
+
+
+class _HubUsed(_Hub):
+    name = "hub-used"
+    label = "gateway → hub, link in use before"
+
+    def prepare(self, files: Sequence[Path]) -> None:
+        """Have the link carry some images, and then be silent for a while."""
+        del files
+        images = NOISE.write(self.place.parent / "loads" / NOISE.name, _IMAGES_BEFORE)
+        self.send(images)
+        self.finally_stored(len(images))
+        self._before = len(images)
+        time.sleep(_SILENCE)  # the link as it is most of the day: up, and silent
 
 
 ALL: tuple[type[Way], ...] = (
@@ -265,5 +284,6 @@ ALL: tuple[type[Way], ...] = (
     _DirectSingle,
     _DirectWindow,
     _Hub,
+    _HubUsed,
 )
 WAYS: Mapping[str, type[Way]] = {each.name: each for each in ALL}
