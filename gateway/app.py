@@ -36,6 +36,7 @@ from gateway.configuring.undelivered import undelivered
 from gateway.delivery.capabilities import Capabilities
 from gateway.delivery.engine import DeliveryEngine, Destination
 from gateway.delivery.pauses import Pauses
+from gateway.delivery.smaller.compressor import Compressor
 from gateway.delivery.transports import Transport
 from gateway.delivery.transports.dicom import DicomTransport
 from gateway.delivery.transports.stow import StowTransport
@@ -140,6 +141,8 @@ class Gateway:
         """The ways to others: dialled, or over a link."""
         self._executor = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="delivery")
         undo.callback(self._executor.shutdown, wait=False, cancel_futures=True)
+        self._compressor = Compressor()
+        undo.push_async_callback(self._compressor.close)
         self._link = await link_end(
             self.config,
             Surroundings(
@@ -363,6 +366,7 @@ class Gateway:
             policy=settings.delivery_policy(self.config),
             timeouts=settings.requestor_timeouts(self.config),
             shaper=shaper,
+            compressor=self._compressor if peer.compress else None,
             way_to=self._way_to,
         )
 

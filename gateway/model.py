@@ -159,7 +159,7 @@ class WebTarget:
     user: str | None = None  # HTTP basic authentication; None with a secret: a bearer token
     secret: Path | None = None  # the file of the password, or of the token
     max_objects: int = 32  # in one request
-    max_bytes: int = 1024 * 1024  # of them together; a larger object goes alone
+    max_size: int = 1024 * 1024  # of them together; a larger object goes alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +175,7 @@ class Peer:
     max_associations: int = 4
     commitment: str = "on-request"  # storage commitment there: "on-request", "always", "query" or "never"
     compare: str = "never"  # what it keeps with what it was sent: "auto", "attributes", "object" or "never"
+    compress: bool = False  # whether images go there as JPEG-LS Lossless, where it accepts that
     via: str = ""  # the link it is behind: the hub, or a site by its name; then it has no host and no port
     web: WebTarget | None = None  # where objects for it are delivered instead; everything else goes by DICOM
 

@@ -333,6 +333,7 @@ def _peer(peer: schema.Peer) -> Peer:
         max_associations=peer.max_associations,
         commitment=peer.commitment,
         compare=peer.compare,
+        compress=peer.compress,
         via=peer.via or "",
         web=WebTarget(**_fields(peer.dicomweb)) if peer.dicomweb is not None else None,
     )

@@ -102,6 +102,8 @@ def _over_the_link(number: int, peer: Peer, config: Config) -> Iterator[Finding]
     for key, value in (("host", peer.host), ("port", peer.port), ("tls", peer.tls)):
         if value is not None:
             yield Finding(("peer", number, key), "has no meaning with via: the link leads to this peer")
+    if peer.compress:
+        yield Finding(("peer", number, "compress"), "has no meaning with via: the link compresses by itself")
     here = ("peer", number, "via")
     if config.link is None:
         yield Finding(here, "there is no link that could lead to it", "a [link] section")

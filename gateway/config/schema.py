@@ -151,6 +151,14 @@ class Peer(Section):
             "Instance UID is enough."
         ),
     ] = "auto"
+    compress: Annotated[
+        bool,
+        Flag(),
+        Doc(
+            "Send images as JPEG-LS Lossless where it accepts that: shorter, and not a bit of them lost. Its "
+            "copy is then in another transfer syntax than the one we were sent."
+        ),
+    ] = False
     dicomweb: Annotated[
         DicomWeb | None, Doc("Its DICOMweb server, where objects for it are stored instead (STOW-RS).")
     ] = None

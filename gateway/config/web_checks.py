@@ -53,6 +53,8 @@ def _halves(here: KeyPath, peer: Peer, web: DicomWeb) -> Iterator[Finding]:
 def _way(here: KeyPath, peer: Peer, web: DicomWeb) -> Iterator[Finding]:
     if peer.via is not None:
         yield Finding(here, "has no meaning with via: the hub delivers to this peer")
+    if peer.compress:
+        yield Finding((*here[:2], "compress"), "has no meaning with dicomweb: objects go as they are")
 
 
 _CHECKS: tuple[Callable[[KeyPath, Peer, DicomWeb], Iterator[Finding]], ...] = (

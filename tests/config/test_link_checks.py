@@ -109,6 +109,11 @@ def test_a_sound_link_has_no_findings(config: Config) -> None:
             ("peer", 0, "tls"),
             "no meaning with via",
         ),
+        (
+            site(peer=[{"name": "a", "ae_title": "A", "via": "hub", "compress": True}]),
+            ("peer", 0, "compress"),
+            "no meaning with via",
+        ),
         (site(link=None), ("peer", 0, "via"), "no link"),
         (site(peer=[{"name": "a", "ae_title": "A", "via": "clinic-07"}]), ("peer", 0, "via"), "its hub only"),
         (hub(peer=[{"name": "a", "ae_title": "A", "via": "clinic-7"}]), ("peer", 0, "via"), '"clinic-07"?'),

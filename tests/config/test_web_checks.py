@@ -79,6 +79,13 @@ def test_a_peer_behind_the_hub_has_no_server_of_its_own_here() -> None:
     assert "via" in message
 
 
+def test_what_goes_to_a_web_server_goes_as_it_is() -> None:
+    findings = list(run(config({"url": SECURE}, compress=True)))
+    assert [(each.path, "as they are" in each.message) for each in findings] == [
+        (("peer", 0, "compress"), True)
+    ]
+
+
 @pytest.mark.parametrize(
     "url",
     [

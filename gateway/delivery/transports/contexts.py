@@ -27,13 +27,13 @@ def propose(
     accepted_by: Callable[[str], frozenset[str] | None],
     convertible: Callable[[str], tuple[str, ...]],
     limit: int = MAX_CONTEXTS,
+    smaller: Callable[[Pair], str | None] | None = None,
 ) -> Proposal:
     """Plan contexts for the `needed` pairs, most urgent first, and for `recent` ones as far as there is room.
 
     Each pair gets a context of its own, so that the peer cannot prefer another syntax. Unless the peer is
-    known
-    to accept it, a second context offers what the object could be converted to. What does not fit is left for
-    another association.
+    known to accept it, a second context offers what the object could be converted to. Another one is for the
+    shorter form that `smaller` tells of a pair. What does not fit is left for another association.
     """
     contexts: list[tuple[str, tuple[str, ...]]] = []
     pairs: set[Pair] = set()
@@ -47,12 +47,15 @@ def propose(
             others = tuple(s for s in (EXPLICIT_LE, IMPLICIT_LE) if s in convertible(syntax))
             if others:
                 wanted.append((sop_class, others))
+        fallback = len(wanted) > 1
+        if smaller is not None and (short := smaller(pair)) is not None:
+            wanted.append((sop_class, (short,)))
         fresh = [context for context in wanted if context not in contexts]
         if len(contexts) + len(fresh) > limit:
             break
         contexts.extend(fresh)
         pairs.add(pair)
-        if len(wanted) > 1:
+        if fallback:
             fallbacks.add(pair)
     return Proposal(tuple(contexts), frozenset(pairs), frozenset(fallbacks))
 

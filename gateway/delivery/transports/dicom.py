@@ -36,6 +36,8 @@ from gateway.delivery.decompress import NotConvertible
 from gateway.delivery.pacing import Paced
 from gateway.delivery.policy import DeliveryPolicy
 from gateway.delivery.receipt import make_receipt, printable
+from gateway.delivery.smaller.compressor import JPEG_LS, Compressor
+from gateway.delivery.smaller.shortening import Shortening
 from gateway.delivery.source import CheckedSource, Damaged, InlineSource, Reading
 from gateway.delivery.transports import Work
 from gateway.delivery.transports.contexts import Pair, Proposal, covers, learned, propose
@@ -104,12 +106,14 @@ class DicomTransport:
         timeouts: RequestorTimeouts | None = None,
         way_to: Callable[[Peer], Way] | None = None,
         shaper: Shaper | None = None,
+        compressor: Compressor | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """Reads and conversions run on `executor`; temporary files of conversions are in `work_dir`.
 
-        `shaper` is the line's, which the bytes of images wait for.
+        `shaper` is the line's, which the bytes of images wait for. With a `compressor`, images go as JPEG-LS
+        Lossless where the peer takes that.
         """
         self._peer = peer
         self._calling_ae = calling_ae
@@ -121,6 +125,7 @@ class DicomTransport:
         self._timeouts = timeouts or RequestorTimeouts()
         self._way_to = way_to or ClientContexts().of
         self._shaper = shaper
+        self._shortening = Shortening(peer.name, compressor, open_data, executor) if compressor else None
         self._clock = clock
         self._wall_clock = wall_clock
         self.way_there = WayThere()
@@ -185,6 +190,7 @@ class DicomTransport:
             self._capabilities.sent_to(destination),
             lambda sop_class: self._capabilities.accepted_by(destination, sop_class),
             _targets,
+            smaller=self._shortening.syntax_for if self._shortening is not None else None,
         )
 
     async def _another(self, proposal: Proposal) -> _Channel:
@@ -294,13 +300,18 @@ class DicomTransport:
         sop_class, syntax = _pair(job)
         converted: Converted | None = None
         source: CheckedSource | InlineSource
+        shorter: tuple[InlineSource, bytes] | None = None
+        digest = job.object.digest
         try:
-            if channel.association.context_for(sop_class, syntax) is not None:
+            if (shorter := await self._shorter(channel, job)) is not None:
+                source, digest = shorter
+                syntax = JPEG_LS
+            elif channel.association.context_for(sop_class, syntax) is not None:
                 source = self._source(job)
             else:
                 syntax = _target(channel, sop_class, syntax)
                 converted = await self._converter.convert(job, syntax)
-                source = converted.source
+                source, digest = converted.source, converted.digest
         except NotConvertible as error:
             raise failure(
                 Cause.NOT_CONVERTIBLE,
@@ -318,8 +329,21 @@ class DicomTransport:
         finally:
             if converted is not None:
                 converted.discard()
-        digest = job.object.digest if converted is None else converted.digest
-        return self._receipt(channel, instance, response, digest)
+        try:
+            return self._receipt(channel, instance, response, digest)
+        except DeliveryFailure as trouble:
+            if shorter is None or self._shortening is None or not self._shortening.refused(trouble):
+                raise
+            raise failure(
+                Cause.STALE, "the destination refuses it as JPEG-LS; it is sent as it is"
+            ) from trouble
+
+    async def _shorter(self, channel: _Channel, job: Job) -> tuple[InlineSource, bytes] | None:
+        """The object in a shorter form, where the peer has accepted that."""
+        sop_class = _pair(job)[0]
+        if self._shortening is None or channel.association.context_for(sop_class, JPEG_LS) is None:
+            return None
+        return await self._shortening.shortened(job)
 
     def _source(self, job: Job) -> CheckedSource | InlineSource:
         if job.data is not None:

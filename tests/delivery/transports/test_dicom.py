@@ -15,6 +15,8 @@ import pytest
 
 from gateway.delivery.capabilities import Capabilities
 from gateway.delivery.policy import DeliveryPolicy
+from gateway.delivery.smaller.compressor import JPEG_LS, Compressor
+from gateway.delivery.smaller.shortening import Shortening
 from gateway.delivery.transcode import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
 from gateway.delivery.transports.dicom import DicomTransport
 from gateway.dicom.negotiation import negotiate
@@ -26,6 +28,7 @@ from gateway.spool import Job
 from tests.delivery.transport_contract import ListedWork, TransportContract, make_job
 from tests.support import dcmtk, objects
 from tests.support.certs import Authority
+from tests.support.ct_noise import scan_object
 from tests.support.delivery import QUICK, TIMEOUTS, peer
 from tests.support.delivery_spool import RT_IMAGE, uid
 from tests.support.scripted_centre import ABORT, SILENT, Answer, Arrived, Centre
@@ -40,6 +43,8 @@ PYDICOM = Path(pydicom.__file__).parent / "data" / "test_files"
 
 class DicomRig:
     """A DicomTransport and a scripted centre."""
+
+    compressor: Compressor
 
     def __init__(
         self,
@@ -454,3 +459,73 @@ async def test_dcmtk_over_tls_gets_every_byte(tmp_path: Path) -> None:
         assert all(isinstance(outcome, Receipt) for outcome in work.outcomes.values())
         received = {stored.digest for stored in await asyncio.to_thread(scp.received)}
         assert received == {job.object.digest.hex() for job in jobs}
+
+
+# --- shorter images ------------------------------------------------------------------------------------
+
+SLICE = scan_object(matrix=256)
+
+
+@contextmanager
+def shortening(directory: Path, centre: Centre) -> Iterator[DicomRig]:
+    """A rig whose transport may send images as JPEG-LS."""
+    with rigged(directory, centre) as rig:
+        compressor = Compressor()
+        rig.transport._shortening = Shortening("oncology", compressor, rig.open_data, rig.executor)
+        rig.compressor = compressor
+        yield rig
+
+
+def _taking(*syntaxes: str) -> Centre:
+    return Centre(contexts=[(CT, [syntax]) for syntax in syntaxes])
+
+
+async def test_an_image_goes_as_jpeg_ls_where_that_is_taken(tmp_path: Path) -> None:
+    with shortening(tmp_path, Centre(contexts=[(CT, [JPEG_LS, EXPLICIT_LE])])) as rig:
+        job = rig.filed(make_job(1, SLICE.data, sop_class=CT))
+        (outcome,) = await rig.carry(job)
+        (arrived,) = rig.centre.kept
+        assert isinstance(outcome, Receipt)
+        assert arrived.syntax == JPEG_LS == outcome.transfer_syntax_uid
+        assert arrived.digest == outcome.digest
+        assert len(arrived.data) < len(SLICE.data) / 1.5
+        file = objects.part10(CT, uid(1), JPEG_LS, arrived.data)
+        there = pydicom.dcmread(io.BytesIO(file)).pixel_array.astype("<u2").tobytes()
+        assert SLICE.data.endswith(there)
+        await rig.transport.close()
+        await rig.compressor.close()
+
+
+async def test_an_image_goes_as_it_is_where_jpeg_ls_is_not_taken(tmp_path: Path) -> None:
+    with shortening(tmp_path, _taking(EXPLICIT_LE)) as rig:
+        (outcome,) = await rig.carry(make_job(1, SLICE.data, sop_class=CT))
+        assert isinstance(outcome, Receipt)
+        assert outcome.transfer_syntax_uid == EXPLICIT_LE
+        assert rig.compressor.pid is None
+        await rig.transport.close()
+
+
+async def test_a_peer_that_takes_jpeg_ls_and_cannot_read_it_gets_no_more_of_it(tmp_path: Path) -> None:
+    with shortening(tmp_path, Centre(contexts=[(CT, [JPEG_LS, EXPLICIT_LE])])) as rig:
+        rig.centre.answer = lambda arrived: 0xC000 + 1 if arrived.syntax == JPEG_LS else 0
+        job = make_job(1, SLICE.data, sop_class=CT)
+        (first,) = await rig.carry(job)
+        assert isinstance(first, DeliveryFailure)
+        assert first.cause == "stale-association"  # at once, and nobody is to blame
+        (again,) = await rig.carry(job)
+        assert isinstance(again, Receipt)
+        assert again.transfer_syntax_uid == EXPLICIT_LE
+        (other,) = await rig.carry(make_job(2, SLICE.data, sop_class=CT))
+        assert isinstance(other, Receipt)
+        assert [arrived.syntax for arrived in rig.centre.arrived] == [JPEG_LS, EXPLICIT_LE, EXPLICIT_LE]
+        await rig.transport.close()
+        await rig.compressor.close()
+
+
+async def test_a_damaged_image_is_not_made_a_sound_one(tmp_path: Path) -> None:
+    with shortening(tmp_path, Centre(contexts=[(CT, [JPEG_LS, EXPLICIT_LE])])) as rig:
+        (outcome,) = await rig.carry(make_job(1, SLICE.data, sop_class=CT, digest=bytes(32)))
+        assert isinstance(outcome, DeliveryFailure)
+        assert outcome.cause == "damaged"
+        assert rig.centre.arrived == []
+        await rig.transport.close()
