@@ -181,6 +181,15 @@ def test_small_objects_arrive_in_order_although_nobody_wants_them_any_more() -> 
     assert [far.wanted(one) for one in whole] == [False, True]
 
 
+def test_a_small_object_that_comes_after_its_receipt_is_put_together_too() -> None:
+    far = far_end()
+    offer(far, size=4, way="inline")
+    far.receipt(1, HubReceipt(1.0, already=True), 0.0)
+    piece(far, b"dose", (0, 4, 4), inline=True, last=True)
+    (whole,) = arrived(far)
+    assert not far.wanted(whole)
+
+
 def test_credit_is_given_when_blocks_are_consumed_for_each_class_alone() -> None:
     far = far_end()
     offer(far)
@@ -262,7 +271,7 @@ def test_nothing_comes_after_the_last_block_or_within_another() -> None:
     offer(far, size=BLOCK + 1)
     block(far, 0)
     block(far, BLOCK, length=1)
-    block(far, BLOCK, length=1)
+    piece(far, b"", (BLOCK + 1, 0, 0), last=True)
     assert reason(far) == "a block of transfer 1 out of order"
     far = far_end()
     offer(far)
