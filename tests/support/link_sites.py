@@ -93,7 +93,7 @@ class Shelf:
         await asyncio.sleep(0)
         data = bytes(self.partial[ref.site, ref.delivery])
         if self.spoil or hashlib.sha256(data).digest() != self.offers[ref].digest:
-            self.spoil -= 1
+            self.spoil = max(0, self.spoil - 1)
             return Mismatch()
         self.whole[ref.site, ref.delivery] = data
         self.order.append(ref.delivery)
