@@ -36,6 +36,7 @@ class Transfer:
     cpu_near: float  # seconds
     cpu_far: float
     rate: float  # bytes a second up that the link carries
+    console_seconds: float = 0.0  # until the console had its last answer; 0 where there is no gateway between
 
     @property
     def full_seconds(self) -> float:
@@ -60,6 +61,7 @@ def measure(kind: type[Way], profile: Profile, load: Load, count: int, seed: int
             started = time.perf_counter()
             way.send(files)
             seconds = time.perf_counter() - started
+            console = way.console_seconds
             after = lab.counts()
             arrived = way.arrived()
             if arrived != count:
@@ -88,4 +90,5 @@ def measure(kind: type[Way], profile: Profile, load: Load, count: int, seed: int
         cpu_near=near_after - near,
         cpu_far=far_after - far,
         rate=rate,
+        console_seconds=console,
     )

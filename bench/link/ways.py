@@ -49,6 +49,7 @@ class Way(ABC):
     def __init__(self, lab: Laboratory, place: Path) -> None:
         self.lab = lab
         self.place = place
+        self.console_seconds = 0.0  # until the console had its last answer, where there is a gateway between
         place.mkdir(parents=True, exist_ok=True)
 
     @abstractmethod
@@ -199,8 +200,10 @@ class _Direct(Way):
         self._scp.kill()
 
     def send(self, files: Sequence[Path]) -> None:
+        started = time.perf_counter()
         with self.lab.near.entered():
             storescu("127.0.0.1", self._gateway.process.port, files)
+        self.console_seconds = time.perf_counter() - started
         self._gateway.wait_delivered("centre", len(files), _PATIENCE)
 
     def arrived(self) -> int:
@@ -244,7 +247,9 @@ class _Hub(Way):
         self._pair.__exit__()
 
     def send(self, files: Sequence[Path]) -> None:
+        started = time.perf_counter()
         self._pair.send(files)
+        self.console_seconds = time.perf_counter() - started
         self._pair.site.wait_delivered(self._pair.peer, self._before + len(files), _PATIENCE)
 
     def arrived(self) -> int:

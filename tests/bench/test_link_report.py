@@ -38,6 +38,7 @@ def transfer(
         cpu_near=0.5,
         cpu_far=0.25,
         rate=RATE,
+        console_seconds=0.7 if way == "hub" else 0.0,
     )
 
 
@@ -60,11 +61,11 @@ def test_what_was_measured_with_fewer_objects_is_scaled_and_says_so(tmp_path: Pa
     )
     text = "\n".join(report.tables(found))
     assert (
-        "| storescu → storescp, default | 1 | 10 of 300 | 20.0 (20.0-20.0) | 600, scaled | 0.008 | 1.0 |"
+        "| storescu → storescp, default | 1 | 10 of 300 | 20.0 (20.0-20.0) |  | 600, scaled | 0.008 | 1.0 |"
         in text
     )
     assert (
-        "| gateway → hub | 3 | 300 of 300 | 3.5 (3.0-9.0) | 3.5 | 1.371 | 171.4 | 1.100 | 9 | 0.5, 0.2 |"
+        "| gateway → hub | 3 | 300 of 300 | 3.5 (3.0-9.0) | 0.7 | 3.5 | 1.371 | 171.4 | 1.100 | 9 | 0.5, 0.2 |"
         in text
     )
     assert verdict(found, "/ storescu default").value == pytest.approx(600 / 3.5)
