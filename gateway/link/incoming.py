@@ -182,7 +182,7 @@ class Incoming:
         if assembly is not None:
             raise FrameError(f"transfer {frame.transfer} begins within a block of {assembly.number}")
         if one is not None:
-            if not one.inline or one.turn or one.expected or frame.head.length != one.offer.size:
+            if not one.inline or one.expected or frame.head.length != one.offer.size:
                 raise FrameError(f"a small object that transfer {frame.transfer} is not")
             one.expected = one.offer.size or 1
         if frame.last:

@@ -301,6 +301,19 @@ def test_a_piece_of_no_block() -> None:
         assert reason(far) == "a piece of no block of transfer 1"
 
 
+def test_a_small_object_may_come_in_many_pieces_of_its_own() -> None:
+    far = far_end()
+    for number in (1, 2):
+        offer(far, number, size=9, way="inline")
+    piece(far, b"ab", (0, 9, 6), number=1, inline=True)
+    piece(far, b"cd", number=1, inline=True)
+    piece(far, b"ef", number=1, inline=True, last=True)
+    assert [bytes(one.payload) for one in arrived(far)] == [b"abcdef"]
+    piece(far, b"ab", (0, 9, 6), number=2, inline=True)
+    piece(far, b"cdef", number=1, inline=True, last=True)
+    assert reason(far) == "a piece of no block of transfer 1"
+
+
 def test_small_objects_do_not_mix() -> None:
     far = far_end()
     for number in (1, 2):
