@@ -14,6 +14,7 @@ from gateway.dicom import messages
 from tests.support import dcmtk, ois_simulator
 from tests.support.commitment_centre import CommitmentCentre
 from tests.support.commitment_console import CommitmentConsole
+from tests.support.console import Console
 from tests.support.dcmqrscp import DcmQrScp, Holding, holdings
 from tests.support.dcmtk import StoreScp
 from tests.support.hub_scene import Pair, linked
@@ -21,6 +22,7 @@ from tests.support.identifiers import identifier
 from tests.support.ois_conversations import TOPICS, UPS_EVENT, Speaker, Topic
 from tests.support.ois_simulator import Ois
 from tests.support.ports import free_port
+from tests.support.receiver import Receiver
 from tests.support.wire_console import Heard, heard_alike, wire_console
 from tests.support.wire_peer import EXPLICIT
 
@@ -148,3 +150,45 @@ def test_storage_commitment_runs_from_the_console_to_the_centre_and_back(tmp_pat
         assert centre.held == set(asked)
         rows = pair.site.deliveries()
         assert {row["state"] for row in rows} == {"confirmed"}, rows
+
+
+def test_what_the_centre_commits_to_the_hub_is_confirmed_at_the_site(tmp_path: Path) -> None:
+    """Nobody at the site asks for it: the hub does, of everything, and its report comes back."""
+    with (
+        CommitmentCentre(ae_title="CENTRE") as centre,
+        linked(
+            tmp_path,
+            centre_port=centre.port,
+            hub_options={"centre": {"commitment": "always"}, "sections": {"commitment": QUICK}},
+        ) as pair,
+    ):
+        centre.gateway_port = pair.hub.port
+        pair.wait_linked()
+        things = list(Template(make_record()).copies(3))
+        with Console(pair.site.port, "CENTRE", "LINAC1", [things[0].sop_class_uid]) as console:
+            for thing in things:
+                assert console.store(thing.sop_class_uid, thing.sop_instance_uid, thing.data) == 0x0000
+        pair.site.wait_state("confirmed", 3, timeout=60)
+        assert len(centre.held) == 3
+        with pair.site.client() as client:
+            story = client.story(1)
+        assert "confirmed" in {event["what"] for event in story["history"]}
+
+
+def test_what_is_held_at_the_hub_is_told_at_the_site_and_decided_at_the_hub(tmp_path: Path) -> None:
+    with Receiver() as centre, linked(tmp_path, centre_port=centre.port) as pair:
+        pair.wait_linked()
+        centre.mood("status 0xA900")
+        (thing,) = Template(make_record()).copies(1)
+        with Console(pair.site.port, "CENTRE", "LINAC1", [thing.sop_class_uid]) as console:
+            assert console.store(thing.sop_class_uid, thing.sop_instance_uid, thing.data) == 0x0000
+        (held,) = pair.hub.wait_state("held", 1)
+        pair.site.wait(
+            "the site knows", lambda: [row["cause"] for row in pair.site.deliveries()] == ["held-at-hub"]
+        )
+        assert pair.site.status()["headline"] != "Everything received has reached its destination."
+        centre.mood("accept")
+        with pair.hub.client() as client:
+            client.act(held["number"], "retry")
+        pair.site.wait("it is settled", lambda: [row["cause"] for row in pair.site.deliveries()] == [""])
+        assert [event["uid"] for event in centre.stored()] == [thing.sop_instance_uid]
