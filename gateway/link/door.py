@@ -254,7 +254,9 @@ class HubDoor:
         if trouble:
             words = f"the link goes on with the certificate it had: {trouble}"
             self._notices.publish(Alarm("certificate-unreadable", words))
-        return LinkConnection(live, pipe, WebSocketEnd(WebSocketLimits()), client=False)
+        connection = LinkConnection(live, pipe, WebSocketEnd(WebSocketLimits()), client=False)
+        live.attach(connection)
+        return connection
 
     def _refusal(self, site: str) -> str:
         if not site:

@@ -221,6 +221,7 @@ class HubLink:
                 live = Live(self, inbound=False, way=self._way, acceptor=self._acceptor, shaper=self._shaper)
                 end = WebSocketEnd(WebSocketLimits(), host=self._hub.host)
                 connection = LinkConnection(live, pipe, end, client=True)
+                live.attach(connection)
                 await loop.create_connection(lambda: connection, sock=sock)
             except BaseException:
                 sock.close()

@@ -119,6 +119,10 @@ class Live:
         self._ending: Ending | None = None
         self.now: Callable[[], float] = self._loop.time
 
+    def attach(self, connection: LinkConnection) -> None:
+        """This is its socket, whatever becomes of it."""
+        self._connection = connection
+
     def begin(self, session: Session, half: Half, *, peer: str) -> None:
         """From now on frames are exchanged; `peer`: the name of the other end."""
         self._session = session

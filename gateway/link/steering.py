@@ -37,6 +37,12 @@ _INTERVAL: Final = 1.0
 _EVIDENCE: Final = 200 * 1024
 """Bytes sent, without which an interval says nothing."""
 
+QUEUED: Final = 1.3
+"""The round trip of the moment over the shortest, from which a queue on the way is full."""
+
+_SETTLING: Final = 10
+"""Round trips after an exchange, in which nothing is judged."""
+
 _PAUSE: Final = 1.0
 """Seconds without anything to send after which a start is a start."""
 
@@ -53,6 +59,7 @@ class Steering:
         self._round_trip = 0.0
         self._mark: tuple[float, int, int] | None = None
         self._sent_at = 0.0
+        self._settled_at = 0.0
 
     def opened(self, now: float, round_trip: float) -> None:
         """The connection is there; TCP's handshake took `round_trip` seconds."""
@@ -68,10 +75,14 @@ class Steering:
             self._mark = None
         self._sent_at = now
 
-    def busy(self, now: float, sent: int, again: int) -> None:
-        """There is more to send than the line takes; `sent` bytes have left so far, `again` of them again."""
+    def busy(self, now: float, sent: int, again: int, *, queued: bool = False) -> None:
+        """There is more to send than the line takes; `sent` bytes have left so far, `again` of them again.
+
+        `queued`: the round trip is much longer than it can be, so the modem's queue is full, and what is lost
+        now does not fit into it.
+        """
         self._sent_at = now
-        if self._mark is None:
+        if self._mark is None or now < self._settled_at:
             self._mark = now, sent, again
             return
         since, sent_before, again_before = self._mark
@@ -81,8 +92,14 @@ class Steering:
         loss = (again - again_before) / (sent - sent_before)
         if self.robust and loss < CLEAN and self._round_trip >= LONG:
             self.robust = not self._use(self._own)
-        elif not self.robust and loss >= SPOILT and self._round_trip >= SHORT:
+            self._settle(now)
+        elif not self.robust and loss >= SPOILT and self._round_trip >= SHORT and not queued:
             self._go_robust()
+            self._settle(now)
+
+    def _settle(self, now: float) -> None:
+        """Losses of the exchange itself are not judged."""
+        self._settled_at = now + _SETTLING * self._round_trip
 
     def _go_robust(self) -> None:
         if self._possible and not self.robust:

@@ -9,7 +9,7 @@ from gateway.association.tcp_info import TcpInfo
 from gateway.association.tuning import WayThere
 from gateway.link.pace import Pace
 from gateway.link.session import Session
-from gateway.link.steering import Steering
+from gateway.link.steering import QUEUED, Steering
 from gateway.link.values import Urgency
 from gateway.link.websocket import LinkConnection
 from gateway.model import Priority
@@ -71,9 +71,10 @@ class Writer:
         info = self.count()
         if info is None:
             return
-        if self._steering is not None and info.bytes_sent is not None:
-            self._steering.busy(now, info.bytes_sent, info.bytes_retransmitted or 0)
         round_trip = info.shortest_round_trip or info.round_trip
+        if self._steering is not None and info.bytes_sent is not None:
+            queued = info.round_trip > QUEUED * round_trip
+            self._steering.busy(now, info.bytes_sent, info.bytes_retransmitted or 0, queued=queued)
         if self._pace.seen(now, info.delivery_rate or 0, round_trip) and self._pace.rate:
             self._connection.keep_unsent(self._pace.unsent)
             self._connection.send_no_faster(self._pace.ceiling)

@@ -17,14 +17,16 @@ class Kernel:
         return self.allows
 
 
-def busy(steering: Steering, begin: float, seconds: int, loss: float, sent: int = 0) -> tuple[float, int]:
+def busy(
+    steering: Steering, begin: float, seconds: int, loss: float, sent: int = 0, *, queued: bool = False
+) -> tuple[float, int]:
     """Always something to send, 1 MB a second of it."""
     again = 0
     for second in range(seconds):
-        steering.busy(begin + second, sent, again)
+        steering.busy(begin + second, sent, again, queued=queued)
         sent += 1_000_000
         again += round(1_000_000 * loss)
-    steering.busy(begin + seconds, sent, again)
+    steering.busy(begin + seconds, sent, again, queued=queued)
     return begin + seconds, sent
 
 
@@ -65,7 +67,26 @@ def test_loss_that_begins_in_the_middle_is_noticed() -> None:
     assert kernel.used == ["bbr", "cubic"]
     kernel.used.clear()
     busy(steering, end + 20, 4, loss=0.02, sent=sent + 8_000_000)
-    assert kernel.used[:1] == ["bbr"]
+    assert kernel.used == ["bbr"]
+
+
+def test_a_full_queue_is_not_a_bad_way() -> None:
+    kernel = Kernel()
+    steering = Steering(kernel.use, "cubic")
+    steering.opened(100.0, 0.6)
+    end, sent = busy(steering, 100.1, 4, loss=0.0)
+    busy(steering, end + 0.1, 30, loss=0.05, sent=sent, queued=True)
+    assert kernel.used == ["bbr", "cubic"]
+
+
+def test_what_the_exchange_itself_costs_is_not_judged() -> None:
+    kernel = Kernel()
+    steering = Steering(kernel.use, "cubic")
+    steering.opened(100.0, 0.6)
+    end, sent = busy(steering, 100.1, 3, loss=0.0)
+    assert kernel.used == ["bbr", "cubic"]
+    busy(steering, end, 5, loss=0.05, sent=sent)
+    assert kernel.used == ["bbr", "cubic"]
 
 
 def test_on_a_dsl_line_it_stays_robust() -> None:
