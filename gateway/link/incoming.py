@@ -37,11 +37,12 @@ class _Assembly:
 class _Receiving:
     """One object without receipt."""
 
-    __slots__ = ("accepted", "assembly", "expected", "inline", "offer", "turn")
+    __slots__ = ("accepted", "assembly", "expected", "inline", "offer", "small_due", "turn")
 
     def __init__(self, frame: OfferFrame) -> None:
         self.offer = frame.offer
         self.inline = frame.inline
+        self.small_due = frame.inline  # its one block has not come yet
         self.turn = 0
         self.accepted = frame.at_once  # its blocks may come
         self.expected = 0  # offset of the next block
@@ -182,9 +183,9 @@ class Incoming:
         if assembly is not None:
             raise FrameError(f"transfer {frame.transfer} begins within a block of {assembly.number}")
         if one is not None:
-            if not one.inline or one.expected or frame.head.length != one.offer.size:
+            if not one.small_due or frame.head.length != one.offer.size:
                 raise FrameError(f"a small object that transfer {frame.transfer} is not")
-            one.expected = one.offer.size or 1
+            one.small_due = False  # it may have crossed with a new turn, which does not want it
         if frame.last:
             self._whole(frame, frame.head, frame.payload)
         else:

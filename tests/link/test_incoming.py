@@ -314,6 +314,20 @@ def test_a_small_object_may_come_in_many_pieces_of_its_own() -> None:
     assert reason(far) == "a piece of no block of transfer 1"
 
 
+def test_a_small_object_may_cross_with_a_turn_that_does_not_want_it() -> None:
+    far = far_end()
+    offer(far, size=4, way="inline")
+    assert far.again(1, 0.0)
+    piece(far, b"dose", (0, 4, 4), inline=True, last=True)
+    (whole,) = arrived(far)
+    assert not far.wanted(whole)
+    block(far, 0, turn=1, length=4)
+    (whole,) = arrived(far)
+    assert far.wanted(whole)
+    piece(far, b"dose", (0, 4, 4), inline=True, last=True)
+    assert reason(far) == "a small object that transfer 1 is not"
+
+
 def test_small_objects_do_not_mix() -> None:
     far = far_end()
     for number in (1, 2):
