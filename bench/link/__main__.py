@@ -26,6 +26,7 @@ from bench.link.ways import WAYS
 from bench.throughput import NotMeasured
 from gateway.demo import lab
 from gateway.demo.lab import PROFILES
+from gateway.errors import GatewayError
 from tests.support.machine import missing_peers
 from tests.support.processes import ProgramFailed
 
@@ -131,7 +132,7 @@ def _run(job: Job, ledger: Ledger, console: Console) -> None:
     try:
         for key, value in zip(job.keys, job.measure(), strict=False):
             ledger.add(key, dataclasses.asdict(value))
-    except (NotMeasured, ProgramFailed, lab.LaboratoryFailed, OSError, AssertionError) as error:
+    except (NotMeasured, ProgramFailed, lab.LaboratoryFailed, GatewayError, OSError) as error:
         why = str(error).strip().splitlines() or [type(error).__name__]
         ledger.add(f"failed/{job.words}", {"key": job.words, "why": why[0][:300]})
         console.print(f"[red]{job.words}: {why[0][:300]}[/]", highlight=False)

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from bench.throughput import NotMeasured
 from gateway.demo.lab import Laboratory
-from gateway.operator.client import OperatorClient
+from gateway.operator.client import DaemonUnreachable, OperatorClient
 from tests.support import hub_scene, machine
 from tests.support.certs import Authority
 from tests.support.gateway_process import GatewayProcess
@@ -79,7 +79,20 @@ class Gateway:
 
     def destination(self, name: str) -> Any:
         """Its view of one destination."""
-        return next(each for each in self.client.status()["destinations"] if each["name"] == name)
+        return next(each for each in self.status()["destinations"] if each["name"] == name)
+
+    def status(self) -> Any:
+        """Its status page. A connection that was silent for long has been closed: then on a new one."""
+        try:
+            return self.client.status()
+        except DaemonUnreachable:
+            self.close()
+            return self.client.status()
+
+    def steer(self, name: str, action: str) -> None:
+        """Pause or resume deliveries to a destination."""
+        self.status()
+        self.client.steer(name, action)
 
     def delivered(self, name: str) -> int:
         """How many objects that destination has accepted."""

@@ -128,7 +128,7 @@ def _crowd(lab: Laboratory, hub: Gateway, sites: Sequence[Gateway], files: Seque
     def begin(site: Gateway) -> None:
         with lab.near.entered():
             site.start()
-        site.client.steer(Pair.peer, "pause")
+        site.steer(Pair.peer, "pause")
 
     def feed(site: Gateway) -> None:
         with lab.near.entered():
@@ -146,7 +146,7 @@ def _crowd(lab: Laboratory, hub: Gateway, sites: Sequence[Gateway], files: Seque
     before = tree_cpu(pid)
     started = time.perf_counter()
     for site in sites:
-        site.client.steer(Pair.peer, "resume")
+        site.steer(Pair.peer, "resume")
     took = _receipts(sites, len(files), started)
     seconds = time.perf_counter() - started
     sent = sum(path.stat().st_size for path in files)

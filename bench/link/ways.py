@@ -253,7 +253,7 @@ class _Hub(Way):
         self._pair.site.wait_delivered(self._pair.peer, self._before + len(files), _PATIENCE)
 
     def arrived(self) -> int:
-        return int(self._pair.hub.client.status()["spool"]["objects"]) - self._before
+        return int(self._pair.hub.status()["spool"]["objects"]) - self._before
 
     def cpu(self) -> tuple[float, float]:
         return tree_cpu(self._pair.site.process.pid), tree_cpu(self._pair.hub.process.pid)
