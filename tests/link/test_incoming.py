@@ -95,6 +95,13 @@ def test_an_offer_that_need_not_wait_is_answered_only_when_something_is_held() -
     assert frames(far) == [Accept(3, 1, BLOCK, plain=False), Accept(4, 1, 0, plain=False)]
 
 
+def test_an_object_that_is_all_there_is_wanted_from_its_end() -> None:
+    far = far_end()
+    offer(far, size=BLOCK + 1)
+    far.accept(1, BLOCK + 1, 0.0)
+    assert frames(far) == [Accept(1, 1, BLOCK + 1, plain=False)]
+
+
 def test_an_inline_block_may_come_before_it_is_accepted() -> None:
     far = far_end()
     offer(far, size=4, way="inline")

@@ -128,11 +128,12 @@ def test_what_was_offered_before_waits_for_the_hub_to_say_where_to_go_on() -> No
     assert [one.offset for one in heads] == [2 * BLOCK]
 
 
-def test_a_hub_that_has_everything_is_sent_nothing() -> None:
+@pytest.mark.parametrize("blocks", [3, 1.25])
+def test_a_hub_that_has_everything_is_sent_nothing(blocks: float) -> None:
     near, _ = meet()
-    near.offer(big(1, seen=True))
+    near.offer(big(1, blocks=blocks, seen=True))
     run(near)
-    tell(near, Accept(1, 1, 3 * BLOCK, plain=False))
+    tell(near, Accept(1, 1, int(blocks * BLOCK), plain=False))
     assert run(near) == []
     assert near.ended is None
 
