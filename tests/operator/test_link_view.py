@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.model import AETitle, Peer
 from gateway.operator.control import NotFound
 from gateway.operator.link_view import LinkView
 from gateway.shaping.allowance import BudgetPlan
@@ -16,7 +17,7 @@ from gateway.traffic import Traffic
 from gateway.trends.history import day_of
 from gateway.trends.watch import Watch
 from tests.trends.test_meter import Open
-from tests.trends.test_recorder import PEERS, Scene, T, settled
+from tests.trends.test_recorder import Scene, T, settled
 from tests.trends.test_state import Delivery
 
 
@@ -25,7 +26,7 @@ class View(Scene):
 
     def look(self, monthly: int | None = None, counted: tuple[str, ...] = ("oncology",)) -> LinkView:
         return LinkView(
-            PEERS,
+            self.PEERS,
             ["oncology"],
             self.recorder,
             Watch(dict),
@@ -143,3 +144,22 @@ async def test_the_budget_says_from_when_what_waits(scene: View) -> None:
     scene.minute()
     assert scene.look(monthly=1_000_000).budget().leaves == "image"
     assert scene.look().budget().bulk_until is None
+
+
+class BehindALink(View):
+    """Oncology is behind the hub."""
+
+    PEERS = {"oncology": Peer("oncology", AETitle("ARIA"), "hub", 0, via="hub")}  # noqa: RUF012 - not changed
+
+
+async def test_a_link_counts_for_the_budget_and_is_no_peer(tmp_path: Path) -> None:
+    scene = BehindALink(tmp_path)
+    await scene.recorder.start()
+    scene.notices.open_associations["link"] = Open(peer="hub", now=Traffic(10, 100))
+    look = scene.look(monthly=1_000_000, counted=("oncology", "hub"))
+    assert [one.name for one in look.links().links] == ["oncology"]
+    assert [(one.name, one.sent, one.received) for one in look.budget().peers] == [
+        ("oncology", 0, 0),
+        ("hub", 100, 10),
+    ]
+    await scene.recorder.close()

@@ -60,3 +60,18 @@ def test_each_look_gives_what_is_new_and_forgets_what_is_over() -> None:
     assert meter.read("a") is None
     assert meter.read_all() == []
     assert meter._seen == {}
+
+
+def test_what_runs_over_a_link_is_counted_where_the_link_is() -> None:
+    owners = Owners([Peer("oncology", AETitle("ARIA"), "hub", 0, via="hub"), *PEERS[1:]])
+    assert owners.of(Open(peer="oncology")) is None  # a stream to it
+    assert owners.of(Open(inbound=True, address="hub")) is None  # a stream from there, whatever its title
+    assert owners.of(Open(peer="hub")) == "hub"  # the link itself
+    assert owners.of(Open(inbound=True)) == "other"
+
+
+def test_bytes_sent_again_are_what_is_new_of_them() -> None:
+    first = Traffic(0, 10, retransmitted_bytes=100)
+    assert difference(first, None).retransmitted_bytes == 100
+    assert difference(Traffic(0, 20, retransmitted_bytes=130), first).retransmitted_bytes == 30
+    assert difference(Traffic(0, 20), first).retransmitted_bytes is None

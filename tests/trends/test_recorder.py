@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.model import AETitle, Peer
-from gateway.notices import AssociationClosed, DeliverySettled, LinkChanged, Notices
+from gateway.notices import AssociationClosed, DeliverySettled, LinkChanged, LinkLost, Notices
 from gateway.reachability import Reachabilities
 from gateway.traffic import Traffic
 from gateway.trends.history import History
@@ -37,6 +37,8 @@ class Timer(asyncio.TimerHandle):
 class Scene:
     """A recorder whose minutes pass when the test says so."""
 
+    PEERS = PEERS
+
     def __init__(self, folder: Path) -> None:
         self.now, self.at = 1000.0, T
         self.notices = Notices()
@@ -44,7 +46,7 @@ class Scene:
         self.deliveries: list[DeliveryView] = [Delivery("unknown")]
         self.timers: list[tuple[float, Callable[[], None]]] = []
         self.recorder = Recorder(
-            PEERS,
+            self.PEERS,
             self.notices,
             self.reachabilities,
             lambda: self.deliveries,
@@ -232,3 +234,26 @@ async def test_after_the_end_nothing_is_heard_any_more(scene: Scene) -> None:
     scene.notices.publish(settled("accepted"))
     assert scene.history()._minute.objects == 0
     assert before == len(scene.history().entry.changes)
+
+
+class LinkScene(Scene):
+    """A peer behind a link."""
+
+    PEERS = {"oncology": Peer("oncology", AETitle("ARIA"), "hub", 0, via="hub")}  # noqa: RUF012 - not changed
+
+
+async def test_a_link_has_a_history_of_its_own_up_to_its_last_byte(tmp_path: Path) -> None:
+    scene = LinkScene(tmp_path)
+    await scene.recorder.start()
+    scene.notices.open_associations["link"] = Open(peer="hub", now=Traffic(10, 100, retransmitted_bytes=7))
+    scene.notices.open_associations["stream"] = Open(peer="oncology", now=Traffic(10, 100))
+    scene.notices.publish(LinkLost("hub", False, "hub", "no answer", 60.0, 10, 100))
+    del scene.notices.open_associations["link"]
+    link = scene.history("hub")
+    assert (list(link.entry.days.values()), link.retransmitted) == ([(100, 10)], 7)
+    assert scene.history("oncology").entry.days == {}
+    await scene.recorder.close()
+    again = LinkScene(tmp_path)
+    await again.recorder.start()
+    assert list(again.history("hub").entry.days.values()) == [(100, 10)]
+    await again.recorder.close()
