@@ -30,7 +30,9 @@ from gateway.association.tuning import Watch, WayThere
 from gateway.association.way import Way
 from gateway.delivery import transcode
 from gateway.delivery.capabilities import Capabilities
+from gateway.delivery.channel import Channel, pair_of, target_for, targets_of
 from gateway.delivery.classification import Cause, classify_status, failure
+from gateway.delivery.contexts import Pair, Proposal, learned, propose
 from gateway.delivery.convert import Converted, Converter
 from gateway.delivery.decompress import NotConvertible
 from gateway.delivery.pacing import Paced
@@ -40,7 +42,6 @@ from gateway.delivery.smaller.compressor import JPEG_LS, Compressor
 from gateway.delivery.smaller.shortening import Shortening
 from gateway.delivery.source import CheckedSource, Damaged, InlineSource, Reading
 from gateway.delivery.transports import Work
-from gateway.delivery.transports.contexts import Pair, Proposal, covers, learned, propose
 from gateway.dicom.command import Command
 from gateway.dicom.negotiation import MAX_CONTEXTS, ProposedContext
 from gateway.dicom.sop_classes import VERIFICATION
@@ -57,36 +58,6 @@ _ENDINGS: tuple[tuple[type[PeerError], Cause], ...] = (
     (ResponseTimeout, Cause.TIMEOUT),
     (ProtocolViolation, Cause.VIOLATION),
 )
-
-
-class _Channel:
-    """An open association, and what was proposed on it."""
-
-    def __init__(self, association: RequestorAssociation, proposal: Proposal, watch: Watch) -> None:
-        self.association = association
-        self.proposal = proposal
-        self.watch = watch
-        self.warm = False  # it waited in the pool, and nothing was answered since
-        self.spoiled = False  # we aborted it for the sake of one object; the others on it are not to blame
-
-    @property
-    def usable(self) -> bool:
-        return self.association.established
-
-    async def release(self) -> None:
-        await self.association.release()
-
-    def abort(self) -> None:
-        self.association.abort()
-
-    def covers(self, job: Job) -> bool:
-        pair = _pair(job)
-        possible = bool(_targets(pair[1]))
-        return covers(self.proposal, self.association.contexts, pair, convertible=possible)
-
-    def accepted_for(self, sop_class: str) -> set[str]:
-        contexts = self.association.contexts.values()
-        return {c.transfer_syntax for c in contexts if c.abstract_syntax == sop_class and c.as_scu}
 
 
 class DicomTransport:
@@ -129,7 +100,7 @@ class DicomTransport:
         self._clock = clock
         self._wall_clock = wall_clock
         self.way_there = WayThere()
-        self._pool: AssociationPool[_Channel] = AssociationPool(self._policy.idle_hold)
+        self._pool: AssociationPool[Channel] = AssociationPool(self._policy.idle_hold)
         self._converter = Converter(open_data, work_dir, self._policy, executor)
         self._open: set[RequestorAssociation] = set()  # those that may still have a connection
 
@@ -138,9 +109,9 @@ class DicomTransport:
     async def send(self, work: Work) -> None:
         """See Transport."""
         while (job := work.first()) is not None:
-            channel = self._pool.take(functools.partial(_Channel.covers, job=job))
+            channel = self._pool.take(functools.partial(Channel.covers, job=job))
             if channel is None:
-                channel = await self._another(self._proposal([_pair(job) for job in work.upcoming()]))
+                channel = await self._another(self._proposal([pair_of(job) for job in work.upcoming()]))
             else:
                 channel.warm = True
             try:
@@ -189,11 +160,11 @@ class DicomTransport:
             needed,
             self._capabilities.sent_to(destination),
             lambda sop_class: self._capabilities.accepted_by(destination, sop_class),
-            _targets,
+            targets_of,
             smaller=self._shortening.syntax_for if self._shortening is not None else None,
         )
 
-    async def _another(self, proposal: Proposal) -> _Channel:
+    async def _another(self, proposal: Proposal) -> Channel:
         """Open one more association. Idle ones that lack what is needed make room first.
 
         Many a peer serves one association at a time: to it, an idle one is in the way of all others.
@@ -201,7 +172,7 @@ class DicomTransport:
         await self._pool.shrink(0)
         return await self._associate(proposal)
 
-    async def _associate(self, proposal: Proposal) -> _Channel:
+    async def _associate(self, proposal: Proposal) -> Channel:
         contexts = [
             ProposedContext(2 * index + 1, abstract_syntax, syntaxes)
             for index, (abstract_syntax, syntaxes) in enumerate(proposal.contexts)
@@ -218,7 +189,7 @@ class DicomTransport:
         await self._capabilities.save()
         watch = Watch(self.way_there, association.stream, self._clock)
         association.stream.on_room = watch.look
-        return _Channel(association, proposal, watch)
+        return Channel(association, proposal, watch)
 
     async def _open_one(self, contexts: Sequence[ProposedContext]) -> RequestorAssociation:
         """Propose `contexts` with an asynchronous operations window, where the peer is not known to mind.
@@ -251,7 +222,7 @@ class DicomTransport:
 
     # --- sending -------------------------------------------------------------------------------------
 
-    async def _use(self, channel: _Channel, work: Work) -> None:
+    async def _use(self, channel: Channel, work: Work) -> None:
         """Send over one association, as many at a time as the peer agreed to, until something else is needed.
 
         The next object is taken only when the one before has left completely, so that a record waits for one
@@ -283,7 +254,7 @@ class DicomTransport:
             if on_wire:
                 await asyncio.wait(on_wire)
 
-    async def _carry(self, channel: _Channel, job: Job, work: Work, left: asyncio.Event | None) -> None:
+    async def _carry(self, channel: Channel, job: Job, work: Work, left: asyncio.Event | None) -> None:
         """Send one object and settle it. `left` is set when the next one may follow."""
         started = self._clock()
         outcome: Receipt | DeliveryFailure
@@ -296,8 +267,8 @@ class DicomTransport:
                 left.set()
         work.settled(job, outcome, self._clock() - started)
 
-    async def _store(self, channel: _Channel, job: Job, work: Work, left: asyncio.Event | None) -> Receipt:
-        sop_class, syntax = _pair(job)
+    async def _store(self, channel: Channel, job: Job, work: Work, left: asyncio.Event | None) -> Receipt:
+        sop_class, syntax = pair_of(job)
         converted: Converted | None = None
         source: CheckedSource | InlineSource
         shorter: tuple[InlineSource, bytes] | None = None
@@ -309,13 +280,13 @@ class DicomTransport:
             elif channel.association.context_for(sop_class, syntax) is not None:
                 source = self._source(job)
             else:
-                syntax = _target(channel, sop_class, syntax)
+                syntax = target_for(channel, sop_class, syntax)
                 converted = await self._converter.convert(job, syntax)
                 source, digest = converted.source, converted.digest
         except NotConvertible as error:
             raise failure(
                 Cause.NOT_CONVERTIBLE,
-                f"the destination refuses {name_of(_pair(job)[1])}, and there is no converting it: {error}",
+                f"the destination refuses {name_of(pair_of(job)[1])}, and there is no converting it: {error}",
             ) from error
         except Damaged as error:
             raise failure(Cause.DAMAGED, str(error)) from error
@@ -338,9 +309,9 @@ class DicomTransport:
                 Cause.STALE, "the destination refuses it as JPEG-LS; it is sent as it is"
             ) from trouble
 
-    async def _shorter(self, channel: _Channel, job: Job) -> tuple[InlineSource, bytes] | None:
+    async def _shorter(self, channel: Channel, job: Job) -> tuple[InlineSource, bytes] | None:
         """The object in a shorter form, where the peer has accepted that."""
-        sop_class = _pair(job)[0]
+        sop_class = pair_of(job)[0]
         if self._shortening is None or channel.association.context_for(sop_class, JPEG_LS) is None:
             return None
         return await self._shortening.shortened(job)
@@ -365,7 +336,7 @@ class DicomTransport:
         return Paced(source, self._shaper, job.delivery.priority, urgent=urgent, clock=self._clock)
 
     async def _exchange(
-        self, channel: _Channel, instance: Instance, source: CheckedSource | InlineSource | Paced
+        self, channel: Channel, instance: Instance, source: CheckedSource | InlineSource | Paced
     ) -> Command:
         context_id = channel.association.context_for(instance.sop_class_uid, instance.transfer_syntax_uid)
         if context_id is None or not channel.usable:  # converting takes time
@@ -392,7 +363,7 @@ class DicomTransport:
         channel.watch.look()
         return response
 
-    def _receipt(self, channel: _Channel, instance: Instance, response: Command, digest: bytes) -> Receipt:
+    def _receipt(self, channel: Channel, instance: Instance, response: Command, digest: bytes) -> Receipt:
         answered = response.affected_sop_instance_uid
         if answered and answered != instance.sop_instance_uid:
             channel.spoiled = True
@@ -415,32 +386,6 @@ class DicomTransport:
             digest=digest,
             at=self._wall_clock(),
         )
-
-
-def _pair(job: Job) -> Pair:
-    instance = job.object.instance
-    return instance.sop_class_uid, instance.transfer_syntax_uid
-
-
-@functools.cache
-def _targets(syntax: str) -> tuple[str, ...]:
-    return transcode.targets(syntax)
-
-
-def _target(channel: _Channel, sop_class: str, syntax: str) -> str:
-    """The accepted transfer syntax to convert to. Raises DeliveryFailure, in words, when there is none."""
-    accepted = channel.accepted_for(sop_class)
-    if not accepted:
-        raise failure(Cause.NO_CONTEXT, f"the destination does not accept {name_of(sop_class)}")
-    possible = [target for target in _targets(syntax) if target in accepted]
-    if not possible:
-        names = ", ".join(sorted(map(name_of, accepted)))
-        raise failure(
-            Cause.NO_CONTEXT,
-            f"the destination accepts {name_of(sop_class)} only as {names}, and there is no lossless way "
-            f"to that from {name_of(syntax)} here",
-        )
-    return possible[0]
 
 
 def _our_trouble(error: LocalError) -> Cause:

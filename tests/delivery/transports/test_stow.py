@@ -114,7 +114,7 @@ async def test_objects_go_together_over_one_connection() -> None:
 
 async def test_a_request_keeps_to_its_bytes_and_a_larger_object_goes_alone() -> None:
     async with rigged() as rig:
-        rig.transport._target = replace(rig.transport._target, max_bytes=1000)
+        rig.transport._target = replace(rig.transport._target, max_size=1000)
         sizes = [400, 500, 200, 5000, 600, 400]
         await rig.carry(*(make_job(number, bytes([1]) * size) for number, size in enumerate(sizes, 1)))
         assert rig.centre.batches == [2, 1, 1, 2]

@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.delivery.contexts import Pair, covers, learned, propose
 from gateway.delivery.transcode import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, targets
-from gateway.delivery.transports.contexts import Pair, covers, learned, propose
 from gateway.dicom.negotiation import MAX_CONTEXTS, AcceptedContext
 
 CT, RT, JPEG = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.481.1", "1.2.840.10008.1.2.4.50"
