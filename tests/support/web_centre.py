@@ -45,6 +45,7 @@ class WebCentre:
     body: bytes | None = None  # instead of what would be said
     tls: ssl.SSLContext | None = None
     hang_up_after: int | None = None  # requests on one connection
+    keep_alive: str = ""
     arrived: list[Arrived] = field(default_factory=list)
     kept: list[Arrived] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)  # objects per request
@@ -117,8 +118,12 @@ class WebCentre:
                 return
             status, content = said
             writer.write(
-                b"HTTP/1.1 %d x\r\nContent-Type: application/dicom+json\r\nContent-Length: %d\r\n\r\n"
-                % (status, len(content))
+                b"HTTP/1.1 %d x\r\nContent-Type: application/dicom+json\r\nContent-Length: %d\r\n%s\r\n"
+                % (
+                    status,
+                    len(content),
+                    f"Keep-Alive: {self.keep_alive}\r\n".encode() if self.keep_alive else b"",
+                )
                 + content
             )
             await writer.drain()

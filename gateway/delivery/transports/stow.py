@@ -100,8 +100,6 @@ class StowTransport:
             connection = self._pool.take(lambda _: True)
             if connection is None:
                 connection = await self._connect()
-            else:
-                connection.warm = True
             watch = Watch(self.way_there, connection, self._clock)
             try:
                 while connection.usable and work.first() is not None:
@@ -212,7 +210,7 @@ class StowTransport:
         length = length_of([item.part for item in items], boundary)
         reading: list[int] = []
         body = self._body(items, boundary, reading)
-        warm = connection.warm
+        used = connection.used
         try:
             async with aclosing(body):
                 answer = await connection.ask("POST", self._path, headers, length, body)
@@ -224,7 +222,7 @@ class StowTransport:
             outcomes[reading[-1]] = failure(_our_trouble(error), str(error))
             return outcomes
         except Gone as error:
-            if warm:
+            if used:  # the server may have closed it before our request arrived; a new one will tell
                 raise failure(Cause.STALE, f"the connection had ended: {error}") from error
             raise failure(Cause.LOST, str(error)) from error
         except (NoAnswer, BadAnswer) as error:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import fcntl
+import re
 import socket
 import ssl
 import struct
 import termios
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,6 +29,8 @@ from gateway.association.timeouts import RequestorTimeouts
 from gateway.association.tls import words_for
 from gateway.errors import LocalError, PeerError
 from gateway.model import WebTarget
+
+_TIMEOUT = re.compile(rb"(?:^|[,;\s])timeout\s*=\s*\"?([0-9]{1,6})")
 
 MAX_ANSWER = 1024 * 1024
 """Bytes of an answer that are read: some hundred bytes for each instance of a request."""
@@ -78,7 +81,9 @@ class WebConnection:
         self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEADER)
         self._clock = asyncio.get_running_loop().time
         self._closed = False
-        self.warm = False  # it has waited since the last answer: the server may have closed it meanwhile
+        self.used = False  # an answer has come: the server may close it at any moment (RFC 9112 9.5)
+        self._keep: float | None = None  # seconds without a request after which the server closes it
+        self._idle_since = self._clock()
         sock = writer.get_extra_info("socket")
         self._socket: socket.socket = sock
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -88,7 +93,12 @@ class WebConnection:
 
     @property
     def usable(self) -> bool:
-        """False once it is over, or the server has closed it."""
+        """False once it is over, or the server has closed it, or is about to.
+
+        What the server promises counts from its answer to the arrival of our request: half of it is ours.
+        """
+        if self._keep is not None and self._clock() - self._idle_since > self._keep / 2:
+            return False
         idle = self._h11.our_state is h11.IDLE
         return not self._closed and idle and not self._reader.at_eof() and not self._writer.is_closing()
 
@@ -143,7 +153,8 @@ class WebConnection:
             if not answering.cancelled():
                 answering.exception()
             raise
-        self.warm = False
+        self.used = True
+        self._idle_since = self._clock()
         if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE:
             self._h11.start_next_cycle()
         else:
@@ -205,6 +216,7 @@ class WebConnection:
                 await self._more()
             elif isinstance(event, h11.Response):
                 status = event.status_code
+                self._keep = _keep_alive(event.headers)
             elif isinstance(event, h11.Data):
                 body += event.data
                 if len(body) > MAX_ANSWER:
@@ -238,6 +250,15 @@ class WebConnection:
     def use_congestion_control(self, name: str) -> bool:
         """Exchange TCP's congestion control; False when the kernel does not let us."""
         return tuning.use_congestion_control(self._socket, name)
+
+
+def _keep_alive(headers: Iterable[tuple[bytes, bytes]]) -> float | None:
+    """Return how many seconds the server keeps the connection, if it says so (RFC 2068 19.7.1.1)."""
+    for name, value in headers:
+        found = _TIMEOUT.search(value) if name == b"keep-alive" else None
+        if found is not None:
+            return float(found[1])
+    return None
 
 
 async def open_connection(target: WebTarget, timeouts: RequestorTimeouts) -> WebConnection:

@@ -242,6 +242,42 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_nobody_s_fault()
             assert isinstance(outcome, Receipt)
 
 
+async def test_a_server_that_hangs_up_between_requests_is_given_the_rest_on_a_new_connection() -> None:
+    """On a long link it closes a connection that it takes for idle while a request is on its way."""
+    async with rigged(WebCentre(hang_up_after=2)) as rig:
+        jobs = [make_job(number) for number in range(1, 21)]
+        left = jobs
+        while left:
+            outcomes = await rig.carry(*left)
+            failures = [o for o in outcomes if isinstance(o, DeliveryFailure)]
+            assert {o.cause for o in failures} <= {"stale-association"}
+            left = [job for job, o in zip(left, outcomes, strict=True) if isinstance(o, DeliveryFailure)]
+        assert rig.centre.connections >= 3
+        assert {arrived.uid for arrived in rig.centre.kept} == {uid(number) for number in range(1, 21)}
+
+
+async def test_an_object_that_ends_every_connection_is_found_out() -> None:
+    async with rigged() as rig:
+        await rig.carry(make_job(1))
+        rig.cut(2)
+        first, second = [(await rig.carry(make_job(2)))[0] for _ in range(2)]
+        assert isinstance(first, DeliveryFailure)
+        assert isinstance(second, DeliveryFailure)
+        assert (first.cause, second.cause) == ("stale-association", "connection-lost")
+
+
+async def test_what_a_server_says_of_its_patience_is_kept_to() -> None:
+    async with rigged(WebCentre(keep_alive="max=9, timeout=0")) as rig:
+        for number in (1, 2, 3):
+            (outcome,) = await rig.carry(make_job(number))
+            assert isinstance(outcome, Receipt)
+        assert rig.centre.connections == 3
+    async with rigged(WebCentre(keep_alive="timeout=100")) as rig:
+        for number in (1, 2, 3):
+            await rig.carry(make_job(number))
+        assert rig.centre.connections == 1
+
+
 async def test_files_are_checked_before_their_last_byte_leaves() -> None:
     async with rigged() as rig:
         whole = rig.filed(make_job(1, bytes(200_000)))
