@@ -15,6 +15,8 @@ from gateway.delivery.policy import DeliveryPolicy
 from gateway.dicom.limits import MessageLimits, NegotiationLimits, UpperLayerLimits
 from gateway.listener import ListenerLimits
 from gateway.model import AETitle, Priority
+from gateway.shaping.allowance import BudgetPlan
+from gateway.shaping.schedule import Schedule, Window
 from gateway.spool import SpoolLimits
 
 CONFIG = """
@@ -158,3 +160,42 @@ def test_who_talks_to_whom(config: Config) -> None:
 
 def test_only_peers_that_a_route_names_are_destinations(config: Config) -> None:
     assert settings.destination_names(config) == ["oncology"]
+
+
+def test_manners_on_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(
+        CONFIG
+        + """
+[traffic]
+rate = "1 MB"
+
+[[traffic.window]]
+start = "22:00"
+end = "06:00"
+days = ["fri", "sun"]
+
+[data_budget]
+monthly = "50 GB"
+image_share = 0.9
+"""
+    )
+    config = load(path)
+    night = Window(22 * 60, 6 * 60, None, frozenset({4, 6}))
+    assert settings.traffic_schedule(config) == Schedule(1_000_000, (night,))
+    destinations = tuple(settings.destination_names(config))
+    assert settings.shaped_peers(config) == set(destinations)
+    assert settings.budget_plan(config) == BudgetPlan(50 * 10**9, 1, destinations, image_share=0.9)
+
+
+def test_what_goes_over_a_link_is_counted_with_the_link(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(CONFIG)
+    plain = load(path)
+    behind = dataclasses.replace(plain.peers[0], host=None, port=None, via="hub")
+    changed = dataclasses.replace(
+        plain,
+        peers=(behind, *plain.peers[1:]),
+        data_budget=dataclasses.replace(plain.data_budget, counted=(behind.name,)),
+    )
+    assert settings.budget_plan(changed).counted == (behind.name, "hub")
