@@ -62,6 +62,7 @@ class Shelf:
     refuse: HubRefusal | None = None
     lost_refs: list[Ref] = field(default_factory=list)
     offers: dict[Ref, Offer] = field(default_factory=dict)
+    newest: dict[tuple[str, int], Ref] = field(default_factory=dict)
     spoil: int = 0  # so many times `finished` finds the bytes damaged
     news: asyncio.Event = field(default_factory=asyncio.Event)
     on_block: Callable[[Ref, int], None] | None = None
@@ -74,11 +75,14 @@ class Shelf:
         if key in self.whole:
             return HubReceipt(time.time(), already=True)
         self.offers[ref] = offer
+        self.newest[key] = ref
         return len(self.partial.setdefault(key, bytearray()))
 
     async def block(self, ref: Ref, offset: int, data: bytes) -> HubRefusal | None:
         await asyncio.sleep(0)
         held = self.partial[ref.site, ref.delivery]
+        if self.newest[ref.site, ref.delivery] != ref:
+            return None  # of a connection that is gone: the newer one goes on from what was held then
         if offset == 0:
             held.clear()
         assert offset == len(held)

@@ -135,7 +135,7 @@ async def test_an_object_cut_and_offered_again_is_the_same(tmp_path: Path) -> No
             await it.deliver(50 + tries, record(1, tries + 1))
             tries += 1
         assert not cuts
-        assert tries == 4
+        assert tries >= 4
         assert it.hub.shelf.whole[_SITE, 1] == data
         assert it.compressor.totals.mismatches == 0
 
