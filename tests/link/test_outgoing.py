@@ -138,6 +138,27 @@ def test_a_hub_that_has_everything_is_sent_nothing(blocks: float) -> None:
     assert near.ended is None
 
 
+def test_who_only_waits_for_a_receipt_keeps_nobody_from_his_turn() -> None:
+    near, _ = meet(LinkLimits(at_once=1))
+    for delivery in (1, 2):
+        near.offer(big(delivery, blocks=1, seen=True))
+    run(near)
+    tell(near, Accept(1, 1, BLOCK, plain=False))
+    tell(near, Accept(2, 1, 0, plain=False))
+    assert {one.transfer for one in run(near) if isinstance(one, Data)} == {2}
+    assert not [one for one in near.events() if isinstance(one, MismatchTold)]
+
+
+def test_a_hub_that_wants_it_from_somewhere_has_found_no_mistake() -> None:
+    near, _ = meet()
+    near.offer(big(1, seen=True))
+    run(near)
+    tell(near, Accept(1, 1, 0, plain=False))
+    events = near.events()
+    assert events
+    assert all(isinstance(one, BlockWanted) and not one.plain for one in events)
+
+
 def test_a_turn_drops_what_was_read_for_the_one_before() -> None:
     near, _ = meet()
     handle = near.offer(big(1))
