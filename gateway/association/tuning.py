@@ -30,6 +30,9 @@ LONG = 0.03
 MEMORY = 16 * 1024 * 1024
 """Bytes sent after which what was seen before counts half: the weather changes."""
 
+CROWDED = 1.3
+"""Round trip, in terms of the shortest one, from which a queue is what makes it longer."""
+
 ROBUST = "bbr"
 
 _PACE = 1.0
@@ -64,10 +67,16 @@ class WayThere:
             return False
         return self._again >= LOSSY * self._sent
 
-    def seen(self, sent: int, again: int, round_trip: float | None) -> None:
-        """Since the last look at one connection `sent` bytes have left it, `again` of them once more."""
+    def seen(self, sent: int, again: int, round_trip: float | None, *, crowded: bool = False) -> None:
+        """Since the last look at one connection `sent` bytes have left it, `again` of them once more.
+
+        `crowded`: they waited in a queue on the way. What is lost then was lost for want of room there, and
+        that is what every congestion control is for; it says nothing of the way.
+        """
         self.round_trip = round_trip or self.round_trip
         self.retransmitted += again
+        if crowded:
+            return
         self._sent += sent
         self._again += again
         if self._sent > MEMORY:
@@ -98,7 +107,8 @@ class Watch:
             return
         sent, again = info.bytes_sent - self._sent, info.bytes_retransmitted - self._again
         self._sent, self._again = info.bytes_sent, info.bytes_retransmitted
-        self._way.seen(sent, again, info.shortest_round_trip or info.round_trip)
+        shortest = info.shortest_round_trip or info.round_trip
+        self._way.seen(sent, again, shortest, crowded=info.round_trip > CROWDED * shortest)
         self._tell()
 
     def _tell(self) -> None:

@@ -31,7 +31,11 @@ class Wire:
 
     def carried(self, sent: int, again: int, round_trip: float = 0.6) -> None:
         self.info = replace(
-            NOTHING, bytes_sent=sent, bytes_retransmitted=again, shortest_round_trip=round_trip
+            NOTHING,
+            bytes_sent=sent,
+            bytes_retransmitted=again,
+            shortest_round_trip=round_trip,
+            round_trip=round_trip,
         )
 
 
@@ -67,6 +71,18 @@ def test_the_loss_decides(sent: int, again: int, round_trip: float, robust: bool
     later = Wire()
     Watch(way, later, Clock())
     assert later.used == (["bbr"] if robust else [])  # the next connection begins with what is known
+
+
+def test_what_is_lost_to_a_full_queue_says_nothing_of_the_way() -> None:
+    wire, way = Wire(), WayThere()
+    watch = Watch(way, wire, Clock())
+    wire.info = replace(NOTHING, bytes_sent=10_000_000, bytes_retransmitted=500_000, round_trip=0.8)
+    watch.look()
+    assert wire.used == []
+    assert way.retransmitted == 500_000
+    wire.info = replace(NOTHING, bytes_sent=20_000_000, bytes_retransmitted=1_000_000, round_trip=0.75)
+    watch.look()
+    assert wire.used == ["bbr"]
 
 
 def test_a_connection_is_told_once() -> None:
