@@ -6,6 +6,7 @@
     stage.py     all of these, set up       configurations.py  what the gateways are told
     lab/         a satellite line, where that is possible: with a hub
     page.py      its local page, a process  processes.py  ends both
+    lab/         a long link with the kernel's own TCP, for tests, measurements and people (needs root)
     ledger.py    who was promised what, and what arrived
     story.py     what happens in which order            scene.py, view.py   how it looks
 
