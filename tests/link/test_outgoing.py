@@ -7,10 +7,10 @@ import itertools
 import pytest
 
 from gateway.link.events import BlockWanted, MismatchTold, Receipted
-from gateway.link.frames import Accept, Data, Frame, OfferFrame, ReceiptFrame, Withdraw
+from gateway.link.frames import Accept, Credit, Data, Frame, OfferFrame, ReceiptFrame, Withdraw
 from gateway.link.limits import MAX_ENCODED, LinkLimits
 from gateway.link.session import Session
-from gateway.link.values import BLOCK, INLINE, Encoded, HubReceipt, HubRefusal, Offer, RefusalKind
+from gateway.link.values import BLOCK, INLINE, Encoded, HubReceipt, HubRefusal, Offer, RefusalKind, Urgency
 from gateway.model import Priority
 from tests.support.link_pair import make_offer
 from tests.support.link_sessions import frames, meet, reason, tell
@@ -221,6 +221,33 @@ def test_a_block_begins_only_with_credit_for_all_of_it() -> None:
     begun = [one for one in sent if one.head]
     whole = [one for one in sent if one.last]
     assert len(begun) == len(whole) == 2  # 256 KiB: two blocks, and both of them can end
+
+
+def test_small_objects_do_not_take_the_credit_that_a_large_one_waits_for() -> None:
+    near, _ = meet(hub_limits=LinkLimits(bulk_window=262_144))
+    near.offer(big(1))
+    run(near)
+    for delivery in (2, 3):
+        near.offer(make_offer(delivery, Priority.BULK, bytes(40_000)))
+    assert [one for one in run(near) if isinstance(one, Data)] == []
+    tell(near, Credit(Urgency.BULK, 0, 262_144 + 90_000))
+    assert [one for one in run(near) if isinstance(one, Data)] == []
+    tell(near, Credit(Urgency.BULK, 0, 262_144 + BLOCK + 80_000))
+    last = [one.transfer for one in run(near) if isinstance(one, Data) and one.last]
+    assert sorted(last) == [1, 2, 3]
+
+
+def test_what_is_withdrawn_in_the_middle_of_a_block_owes_no_credit() -> None:
+    near, _ = meet(LinkLimits(at_once=2), LinkLimits(bulk_window=262_144))
+    handles = [near.offer(big(delivery, blocks=1)) for delivery in (1, 2)]
+    frames_of_offers = [near.next_frame(0.0) for _ in handles]
+    feed(near)
+    pieces = [near.next_frame(0.0) for _ in handles]
+    assert all(frames_of_offers + pieces)
+    for handle in handles:
+        near.withdraw(handle)
+    near.offer(big(3, blocks=1))
+    assert [one.transfer for one in run(near) if isinstance(one, Data) and one.last] == [3]
 
 
 # --- withdrawn ---------------------------------------------------------------------------------------------
