@@ -207,7 +207,7 @@ class BlockEncoder:
         rate = self._rate or UNMEASURED_RATE
         job = EncodeJob(recipe, self._features, rate, self._compressor.limits.share, offset, layout, data)
         try:
-            used, payload = await self._compressor.workers.encode(job)
+            used, payload = await self._compressor.workers.encode(job, offer.priority)
         except WorkerDown:
             self._totals.worker_failures += 1
             return plain

@@ -7,6 +7,8 @@ Nothing here decides what that means: an encoder sends plain, a decoder asks for
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import logging
 import os
 import sys
@@ -45,10 +47,10 @@ class Workers:
     ) -> None:
         """`child`: arguments of the interpreter."""
         self._limits = limits or CompressionLimits()
-        self._free: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
         self._all = [_Worker(self._limits, child) for _ in range(self._limits.workers)]
-        for worker in self._all:
-            self._free.put_nowait(worker)
+        self._free = list(self._all)  # the one that worked last is taken first: the others may rest
+        self._waiting: list[tuple[int, int, asyncio.Future[_Worker]]] = []  # a heap: urgency, then order
+        self._asked = itertools.count()
         self._under_way: set[asyncio.Task[tuple[int, int, bytes]]] = set()
         self._closed = False
 
@@ -57,16 +59,19 @@ class Workers:
         """The processes that run now."""
         return [pid for worker in self._all if (pid := worker.pid) is not None]
 
-    async def encode(self, job: EncodeJob) -> tuple[int, bytes]:
-        """Return the recipe that was used, and the payload. Raises WorkerDown."""
-        kind, recipe, done = await self._ask(jobs.ENCODE, job.write())
+    async def encode(self, job: EncodeJob, urgency: int = 0) -> tuple[int, bytes]:
+        """Return the recipe that was used, and the payload. Raises WorkerDown.
+
+        Of those that wait, the smallest `urgency` has the next turn.
+        """
+        kind, recipe, done = await self._ask(jobs.ENCODE, job.write(), urgency)
         if kind != jobs.DONE:
             raise WorkerDown(f"a block was not encoded: {done[:200].decode(errors='replace')}")
         return recipe, done
 
     async def decode(self, job: DecodeJob) -> bytes:
         """Return the block. Raises Undecodable, WorkerDown."""
-        kind, _, done = await self._ask(jobs.DECODE, job.write())
+        kind, _, done = await self._ask(jobs.DECODE, job.write(), 0)
         if kind == jobs.UNDECODABLE:
             raise Undecodable(done[:200].decode(errors="replace"))
         if kind != jobs.DONE:
@@ -81,10 +86,10 @@ class Workers:
         await asyncio.gather(*self._under_way, return_exceptions=True)
         await asyncio.gather(*(worker.end() for worker in self._all))
 
-    async def _ask(self, kind: int, rest: bytes) -> tuple[int, int, bytes]:
-        worker = await self._free.get()
+    async def _ask(self, kind: int, rest: bytes, urgency: int) -> tuple[int, int, bytes]:
+        worker = await self._take(urgency)
         if self._closed:
-            self._free.put_nowait(worker)  # whoever else waits is to learn it, too
+            self._give(worker)  # whoever else waits is to learn it, too
             raise WorkerDown("the workers have been ended")
         # Who asks may go away in the middle; the worker then still finishes, and is in step with us.
         task = asyncio.get_running_loop().create_task(worker.ask(kind, rest))
@@ -97,9 +102,29 @@ class Workers:
                 raise WorkerDown("the workers have been ended") from None
             raise
 
+    async def _take(self, urgency: int) -> _Worker:
+        if self._free:
+            return self._free.pop()
+        turn: asyncio.Future[_Worker] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (urgency, next(self._asked), turn))
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._give(turn.result())
+            raise
+
+    def _give(self, worker: _Worker) -> None:
+        while self._waiting:
+            *_, turn = heapq.heappop(self._waiting)
+            if not turn.done():
+                turn.set_result(worker)
+                return
+        self._free.append(worker)
+
     def _done(self, worker: _Worker, task: asyncio.Task[tuple[int, int, bytes]]) -> None:
         self._under_way.discard(task)
-        self._free.put_nowait(worker)
+        self._give(worker)
         if not task.cancelled():
             task.exception()  # looked at, in case nobody waits for it any more
 

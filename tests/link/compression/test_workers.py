@@ -150,6 +150,36 @@ async def test_who_asks_may_go_away(workers: Workers) -> None:
     assert await workers.decode(DecodeJob(RECIPES[recipe].codec, BLOCK, payload)) == _BLOCK
 
 
+async def test_a_record_does_not_wait_behind_images(workers: Workers) -> None:
+    await workers.encode(job())
+    order: list[str] = []
+
+    async def ask(name: str, urgency: int) -> None:
+        await workers.encode(job(), urgency)
+        order.append(name)
+
+    images = [asyncio.create_task(ask(f"image {n}", 1)) for n in range(4)]
+    await asyncio.sleep(0)
+    record = asyncio.create_task(ask("record", 0))
+    given_up = asyncio.create_task(ask("given up", 0))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await asyncio.gather(*images, record)
+    assert order == ["image 0", "record", "image 1", "image 2", "image 3"]
+
+
+async def test_who_gives_up_in_his_turn_passes_it_on(workers: Workers) -> None:
+    (worker,) = workers._free
+    first = await workers._take(0)
+    second, third = (asyncio.create_task(workers.encode(job())) for _ in range(2))
+    await asyncio.sleep(0)
+    workers._give(first)
+    second.cancel()  # the turn is its own, and it has not learnt it
+    await third
+    assert second.cancelled()
+    assert workers._free == [worker]
+
+
 async def test_an_idle_worker_gives_its_memory_back() -> None:
     workers = Workers(CompressionLimits(worker_idle=0.05))
     try:
