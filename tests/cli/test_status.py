@@ -73,6 +73,16 @@ def test_wait_empty_gives_up_in_words(run: Run, control: FakeControl) -> None:
     assert "still something waiting" in result.stderr
 
 
+def test_what_is_only_at_the_hub_is_waited_for_and_is_not_said_to_be_accepted(
+    run: Run, control: FakeControl
+) -> None:
+    control.destinations = [destination(at_hub=2, unverified=Amount(3, 1))]
+    result = run("status", "--wait-empty", "--timeout", "0.3")
+    assert result.exit_code == 1
+    assert "still something waiting" in result.stderr
+    assert "Accepted, not verified: 1 object at" in run("status").stdout
+
+
 def test_waiting_for_a_daemon_that_does_not_come(run: Run, tmp_path: Path) -> None:
     result = run("status", "--wait", "--timeout", "0.3", "--socket", str(tmp_path / "none.sock"))
     assert result.exit_code == 4

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from gateway.dicom.sop_classes import RECORD_CLASSES
 from gateway.model import DeliveryState, Instance, Priority
-from gateway.spool import Accepted, Confirmed, Hold, Spool, SpoolLimits
+from gateway.spool import Accepted, Confirmed, Hold, Spool, SpoolLimits, Stage, StageReport
 from gateway.spool.record_queries import DeliveryStanding
 from gateway.spool.schema import RECORD_CLASSES_SQL, configure, create_or_migrate
 from tests.support.committing import Clock
@@ -110,6 +113,31 @@ async def test_how_far_it_got_and_when(open_spool: OpenSpool) -> None:
     (one,) = await spool.records_between(0.0, 1e12, 10)
     assert one.deliveries == (DeliveryStanding("oncology", S.RELEASED, confirmed=True),)
     assert not one.bytes_kept
+
+
+@pytest.mark.parametrize(
+    ("stage", "state", "accepted_at"),
+    [
+        (None, S.SENDING, None),
+        (Stage.STORED, S.ACCEPTED, 5.0),
+        (Stage.HELD, S.HELD, None),
+        (Stage.DISCARDED, S.DISCARDED, None),
+    ],
+)
+async def test_what_only_the_hub_has_did_not_get_there(
+    open_spool: OpenSpool, stage: Stage | None, state: DeliveryState, accepted_at: float | None
+) -> None:
+    spool = open_spool()
+    number = await put(spool, 1)
+    (job,) = await spool.claim("oncology", 1)
+    await spool.settle([Accepted(job.delivery.number, replace(a_receipt(job), hub=True))])
+    if stage is not None:
+        report = StageReport(1, bytes(16), job.delivery.number, job.object.digest, stage, 0, "", 5.0)
+        await spool.take_report(bytes(16), report)
+    (one,) = await spool.records_between(0.0, 1e12, 10)
+    assert [each.state for each in one.deliveries] == [state]
+    (row,) = await spool.record_rows([number])
+    assert (row.deliveries[0].delivery.state, row.deliveries[0].accepted_at) == (state, accepted_at)
 
 
 async def test_what_is_sent_again_is_not_there_yet(open_spool: OpenSpool) -> None:
