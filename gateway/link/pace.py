@@ -25,6 +25,9 @@ LARGEST: Final = 16 * 1024
 HEADROOM: Final = 1.25
 """The kernel may send this much faster than the line is known to be: enough to find out that it is faster."""
 
+_GROWTH: Final = 1.15
+"""Faster than before by this much: it is not yet known how fast it can be."""
+
 _INTERVAL: Final = 0.25
 """Seconds between two looks: a look is a system call."""
 
@@ -45,6 +48,9 @@ class Pace:
         self.rate: float | None = None  # bytes a second
         self._best: deque[tuple[float, float]] = deque()
         self._since: float | None = None  # always something to send since then
+        self._plateau = 0.0  # bytes a second that were reached, and not much exceeded since `_grown_at`
+        self._grown_at = 0.0
+        self._settled = False
         self._busy = 0.0  # seconds in which there was more to send, in all
         self._looked = 0.0
         self._dry: float | None = None
@@ -65,6 +71,9 @@ class Pace:
         self._best.append((now, delivered))
         if self._since is None:
             self._since = now
+        if delivered > _GROWTH * self._plateau or delivered < self._plateau / 2:
+            self._plateau, self._grown_at = delivered, now
+        self._settled = now - self._grown_at >= max(_RUN, 4 * round_trip)
         needed = max(_RUN, 6 * round_trip)
         if now - self._since >= needed:
             self.rate = self._best[0][1]
@@ -95,5 +104,5 @@ class Pace:
 
     @property
     def ceiling(self) -> int | None:
-        """Bytes a second that the kernel may send at most; None while the line is not known."""
-        return None if self.rate is None else round(self.rate * HEADROOM)
+        """Bytes a second that the kernel may send at most; None while TCP still opens its window."""
+        return None if self.rate is None or not self._settled else round(self.rate * HEADROOM)

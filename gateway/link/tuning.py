@@ -37,6 +37,9 @@ UNACKNOWLEDGED: Final = 30.0
 _MAX_PACING_RATE: Final = 47
 """SO_MAX_PACING_RATE of asm-generic/socket.h: Python has no name for it."""
 
+_UNLIMITED: Final = b"\xff" * struct.calcsize("@L")
+"""What the kernel takes for no limit: the largest unsigned long."""
+
 LEAST_UNSENT: Final = 16 * 1024
 """Bytes left unsent at which the kernel asks for more, while the rate of the line is not known."""
 
@@ -50,11 +53,12 @@ def prepare(sock: socket.socket) -> None:
     keep_unsent(sock, LEAST_UNSENT)
 
 
-def send_no_faster(sock: socket.socket, rate: int) -> None:
-    """Have the kernel send at most `rate` bytes a second."""
+def send_no_faster(sock: socket.socket, rate: int | None) -> None:
+    """Have the kernel send at most `rate` bytes a second; None: as fast as it likes."""
     if sock.family in (socket.AF_INET, socket.AF_INET6) and sock.fileno() >= 0:
         with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, _MAX_PACING_RATE, min(rate, 0xFFFFFFFE))
+            value = _UNLIMITED if rate is None else struct.pack("@L", rate)
+            sock.setsockopt(socket.SOL_SOCKET, _MAX_PACING_RATE, value)
 
 
 def unacknowledged(sock: socket.socket) -> int:

@@ -200,8 +200,8 @@ class LinkConnection(asyncio.Protocol):
         return tuning.congestion_control(self._socket) if self._socket is not None else ""
 
     def send_no_faster(self, rate: int | None) -> None:
-        """Have the kernel send at most `rate` bytes a second."""
-        if self._transport is not None and self._socket is not None and rate:
+        """Have the kernel send at most `rate` bytes a second; None: as fast as it likes."""
+        if self._transport is not None and self._socket is not None:
             tuning.send_no_faster(self._socket, rate)
 
     def keep_unsent(self, size: int) -> None:

@@ -69,6 +69,18 @@ def test_a_little_now_and_then_does_not_make_it_slow() -> None:
     assert pace.rate == 1_000_000
 
 
+def test_while_the_window_opens_nothing_is_capped() -> None:
+    pace = Pace()
+    for step in range(80):  # TCP on a long way doubles with each round trip
+        pace.goes_on(100.0 + step * 0.25)
+        pace.seen(100.0 + step * 0.25, min(1_200_000, 24_000 * 2 ** (step * 0.25 / 0.6)), 0.6)
+        if step * 0.25 < 5.0:
+            assert pace.ceiling is None
+    assert pace.ceiling == 1_500_000
+    pace.seen(121.0, 1_450_000, 0.6)  # it has become faster: see how fast
+    assert pace.ceiling is None
+
+
 def test_a_look_is_not_for_nothing() -> None:
     pace = Pace()
     pace.seen(100.0, 1, 0.1)

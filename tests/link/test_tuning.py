@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -33,6 +34,10 @@ def test_the_options(pair: tuple[socket.socket, socket.socket]) -> None:
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == 5000
     tuning.send_no_faster(sock, 123_456)
     assert sock.getsockopt(socket.SOL_SOCKET, 47) == 123_456
+    tuning.send_no_faster(sock, 5_000_000_000)
+    assert sock.getsockopt(socket.SOL_SOCKET, 47, 8) == (5_000_000_000).to_bytes(8, sys.byteorder)
+    tuning.send_no_faster(sock, None)
+    assert sock.getsockopt(socket.SOL_SOCKET, 47, 8) == b"\xff" * 8
     assert tuning.congestion_control(sock)
 
 
