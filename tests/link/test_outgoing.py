@@ -237,6 +237,17 @@ def test_small_objects_do_not_take_the_credit_that_a_large_one_waits_for() -> No
     assert sorted(last) == [1, 2, 3]
 
 
+def test_a_block_that_waits_for_credit_and_is_withdrawn_holds_nobody_up() -> None:
+    near, _ = meet(hub_limits=LinkLimits(bulk_window=262_144))
+    handle = near.offer(big(1))
+    run(near)
+    near.offer(make_offer(2, Priority.BULK, bytes(40_000)))
+    tell(near, Credit(Urgency.BULK, 0, 262_144 + 90_000))
+    assert [one for one in run(near) if isinstance(one, Data)] == []
+    near.withdraw(handle)
+    assert [one.transfer for one in run(near) if isinstance(one, Data) and one.last] == [2]
+
+
 def test_what_is_withdrawn_in_the_middle_of_a_block_owes_no_credit() -> None:
     near, _ = meet(LinkLimits(at_once=2), LinkLimits(bulk_window=262_144))
     handles = [near.offer(big(delivery, blocks=1)) for delivery in (1, 2)]
