@@ -199,6 +199,9 @@ class Receiving:
                 self._consumed(event)
                 continue
             data = await self._decode(block)
+            if not session.wanted(event):  # that may have taken its time
+                self._consumed(event)
+                continue
             if data is None:
                 self._consumed(event)
                 refusal = self._again(number, transfer)

@@ -75,7 +75,9 @@ class WebSocketEnd:
         )
 
     def send(self, message: bytes | bytearray | memoryview) -> None:
-        """Send one message."""
+        """Send one message; nothing happens once either end has closed the WebSocket."""
+        if self._frames.state is not ConnectionState.OPEN:
+            return
         self._out.append(bytes(self._frames.send(BytesMessage(data=bytes(message)))))
 
     def close(self, words: str = "") -> None:

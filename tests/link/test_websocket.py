@@ -42,6 +42,22 @@ def it_hub(it: Ends) -> Recorder:
     return it.hubs[0]
 
 
+async def test_what_is_said_after_the_end_is_dropped(tmp_path: Path) -> None:
+    async with ends(tmp_path) as it:
+        site = await it.dial(Recorder(greeting=(b"last",)))
+        assert await it_hub(it).wait_messages(1) == [b"last"]
+        assert site.connection is not None
+        assert it.hubs[0].connection is not None
+        site.connection.close()
+        site.connection.send(b"too late")
+        site.connection.flush()
+        await it.hubs[0].wait_gone()
+        it.hubs[0].connection.send(b"much too late")
+        it.hubs[0].connection.flush()
+        await site.wait_gone()
+        assert it.hubs[0].messages == [b"last"]
+
+
 async def test_the_first_messages_leave_with_the_second_flight(tmp_path: Path) -> None:
     """Two round trips from TCP connect to data: SYN, ClientHello, and then everything at once."""
     flights: list[str] = []
