@@ -94,6 +94,7 @@ class Watch:
         self._next = clock() + _PACE
         self._sent = 0
         self._again = 0
+        self._crowded = False
         self._told = False
         self._tell()
 
@@ -108,7 +109,9 @@ class Watch:
         sent, again = info.bytes_sent - self._sent, info.bytes_retransmitted - self._again
         self._sent, self._again = info.bytes_sent, info.bytes_retransmitted
         shortest = info.shortest_round_trip or info.round_trip
-        self._way.seen(sent, again, shortest, crowded=info.round_trip > CROWDED * shortest)
+        before, self._crowded = self._crowded, info.round_trip > CROWDED * shortest
+        # What a queue dropped is sent again when the queue is on its way to being empty.
+        self._way.seen(sent, again, shortest, crowded=before or self._crowded)
         self._tell()
 
     def _tell(self) -> None:

@@ -80,7 +80,10 @@ def test_what_is_lost_to_a_full_queue_says_nothing_of_the_way() -> None:
     watch.look()
     assert wire.used == []
     assert way.retransmitted == 500_000
-    wire.info = replace(NOTHING, bytes_sent=20_000_000, bytes_retransmitted=1_000_000, round_trip=0.75)
+    wire.carried(20_000_000, 1_000_000)  # the queue has emptied, and what it dropped was sent again
+    watch.look()
+    assert wire.used == []
+    wire.carried(30_000_000, 1_500_000)
     watch.look()
     assert wire.used == ["bbr"]
 
