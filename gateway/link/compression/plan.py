@@ -113,9 +113,8 @@ class Speeds:
 
     def took(self, recipe: int, size: int, seconds: float) -> None:
         """Count one block of `size` original bytes."""
-        speed = size / max(seconds, 1e-6)
-        known = self._known.get(recipe)
-        self._known[recipe] = speed if known is None else known + 0.2 * (speed - known)
+        known = self.of(recipe)  # at first the small board's: one bad moment is not to decide
+        self._known[recipe] = known + 0.2 * (size / max(seconds, 1e-6) - known)
 
     def of(self, recipe: int) -> float:
         """Bytes per second."""

@@ -134,7 +134,8 @@ async def test_the_rest_of_an_object_shrinks_as_well_after_a_cut(ends: Ends) -> 
     await ends.large(data, offer)
     ends.connect()
     sent = await ends.large(data, offer, first=2 * BLOCK)
-    assert sent[0].codec == Codec.JPEG_LS
+    assert sent[0].codec in (Codec.JPEG_LS, Codec.PLANES)
+    assert ratio(len(data) - 2 * BLOCK, sent) > 2.2
     # After a restart of the process nothing is known of the pixels; it still shrinks.
     other = offer_of(data, Priority.IMAGE)
     sent = await ends.large(data, other, first=2 * BLOCK)

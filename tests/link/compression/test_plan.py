@@ -79,8 +79,11 @@ def test_only_what_the_far_end_can_decode() -> None:
 def test_speeds_follow_what_is_measured() -> None:
     speeds = Speeds()
     assert speeds.of(_JLS) == RECIPES[_JLS].speed
-    speeds.took(_JLS, 1_000_000, 0.01)
-    assert speeds.of(_JLS) == pytest.approx(1e8)
+    for _ in range(40):
+        speeds.took(_JLS, 1_000_000, 0.01)
+    assert speeds.of(_JLS) == pytest.approx(1e8, rel=0.01)
+    speeds.took(_JLS, 1_000_000, 10.0)  # the machine had something else to do
+    assert speeds.of(_JLS) > 7e7
     for _ in range(60):
         speeds.took(_JLS, 1_000_000, 0.1)
     assert speeds.of(_JLS) == pytest.approx(1e7, rel=0.01)
