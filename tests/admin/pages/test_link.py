@@ -246,7 +246,7 @@ async def test_a_card_shows_the_queue_its_age_and_the_time_it_needs() -> None:
         "17 waiting 16 MB",
         "Treatment records 2 · 48 kB",
         "Images 14 · 7 MB",
-        "Bulk objects 1 · 9 MB",
+        "Volumes 1 · 9 MB",
         "14 minutes ago",
         "All there in about 39 s",
         "Sent again since the start 2.1 MB",
@@ -267,7 +267,7 @@ async def test_what_is_held_back_is_said_with_the_reason() -> None:
     async with linked(control=control_with(one)) as page:
         (card,) = (await page.get("/link")).all("article")
         peer = await page.get("/link/peer/oncology")
-    assert "Images and bulk objects wait here for now; treatment records go on." in card.text
+    assert "Images and volumes wait here for now; treatment records go on." in card.text
     assert f"data {HOSTILE}" in card.text
     assert "At most, now treatment records only" in card.text
     assert [bar["class"] for bar in card.all("svg.parts rect")] == ["record", "image put-off", "bulk put-off"]
@@ -278,8 +278,8 @@ async def test_what_is_held_back_is_said_with_the_reason() -> None:
     ("leaves", "words"),
     [
         ("bulk", None),
-        ("image", "To spare the rest, bulk objects wait until"),
-        ("record", "To spare the rest, images and bulk objects wait until"),
+        ("image", "To spare the rest, volumes wait until"),
+        ("record", "To spare the rest, images and volumes wait until"),
     ],
 )
 async def test_the_budget_says_what_waits_and_from_when_on(leaves: str, words: str | None) -> None:
@@ -287,7 +287,7 @@ async def test_the_budget_says_what_waits_and_from_when_on(leaves: str, words: s
     links.spent = budget(bulk_until=40_000_000_000, image_until=47_500_000_000, leaves=leaves)
     async with linked(links) as page:
         card = (await page.get("/link")).find("#budget")
-    assert "Bulk objects wait from 40 GB" in card.text
+    assert "Volumes wait from 40 GB" in card.text
     assert "Images wait from 47.5 GB" in card.text
     assert (words in card.text) if words else ("To spare the rest" not in card.text)
 
