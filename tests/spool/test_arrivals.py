@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 
 import pytest
 
 from gateway.model import DeliveryState, Priority
 from gateway.spool import Accepted, Confirmed, Hold, PutBack, Spool, Stage, StageReport, Stored, Transfer
+from tests.support.encodings import EXPLICIT, IMPLICIT, a_record, encode
 from tests.support.spooling import SMALL, OpenSpool, a_receipt, an_instance, an_origin, content
 
 SITE = bytes(range(16))
@@ -25,11 +27,13 @@ async def bring(
     delivery: int | None = None,
     to: tuple[str, ...] = ("oncology",),
     site: str = "clinic-07",
+    syntax: str = EXPLICIT,
 ) -> Stored:
     """Store an object as a link does."""
     data = content(number, SMALL) if data is None else data
     transfer = a_transfer(number if delivery is None else delivery, data, site=site)
-    incoming = spool.receive(an_instance(number), an_origin(), Priority.RECORD, to, transfer=transfer)
+    instance = an_instance(number, syntax)
+    incoming = spool.receive(instance, an_origin(), Priority.RECORD, to, transfer=transfer)
     incoming.write(data)
     return await incoming.commit()
 
@@ -47,6 +51,15 @@ async def stages(spool: Spool) -> list[tuple[int, int, Stage]]:
 async def deliver(spool: Spool, destination: str = "oncology", status: int = 0) -> None:
     for job in await spool.claim(destination, 10):
         await spool.settle([Accepted(job.delivery.number, a_receipt(job, status))])
+
+
+async def compared(spool: Spool) -> None:
+    """Wait for the comparisons that are under way: their thread, then the journal, have nothing to do."""
+    done = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    spool._comparer._workers.submit(lambda: loop.call_soon_threadsafe(done.set))
+    await done.wait()
+    await spool.summary()
 
 
 async def test_nothing_is_told_while_an_object_is_on_its_way(spool: Spool) -> None:
@@ -129,6 +142,17 @@ async def test_other_content_under_the_same_uid_is_kept_and_told_to_be_held(spoo
     stored = await bring(spool, 1, b"something else", delivery=2)
     assert stored.outcome == "conflict"
     assert await stages(spool) == [(1, 2, Stage.HELD)]
+
+
+async def test_a_copy_in_another_transfer_syntax_is_told_of_like_the_first(spool: Spool) -> None:
+    """While the two are compared there is nothing to be told; then it goes its way as the first one."""
+    await bring(spool, 1, encode(a_record(), EXPLICIT))
+    stored = await bring(spool, 1, encode(a_record(), IMPLICIT), delivery=2, syntax=IMPLICIT)
+    assert stored.outcome == "checking"
+    await compared(spool)
+    assert await waiting(spool) == []
+    await deliver(spool)
+    assert {one[1:] for one in await stages(spool)} == {(1, Stage.STORED), (2, Stage.STORED)}
 
 
 async def test_the_same_object_from_two_sites_is_told_to_both(spool: Spool) -> None:

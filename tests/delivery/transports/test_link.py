@@ -265,6 +265,10 @@ async def test_the_window_is_one_for_all_lanes_and_a_record_has_its_own() -> Non
         lanes.append(asyncio.create_task(rig.transport.send(small)))
         await turns()
         assert len(small.taken) == 2  # a third would be more bytes than the window has
+        tiny = ArrivingWork([make_job(n, bytes(10)) for n in range(1, 4)])
+        lanes.append(asyncio.create_task(rig.transport.send(tiny)))
+        await turns()
+        assert len(tiny.taken) == 1  # a fourth small one would be one too many
         for lane in lanes:
             lane.cancel()
         await asyncio.wait(lanes)
