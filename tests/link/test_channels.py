@@ -14,6 +14,7 @@ from gateway.link.events import (
     StreamWritable,
 )
 from gateway.link.frames import Credit, Open, Reset, StreamPiece
+from gateway.link.hello import BASE
 from gateway.link.limits import LinkLimits
 from gateway.link.session import Session
 from gateway.link.values import KIB, Urgency
@@ -99,6 +100,22 @@ def test_nothing_is_sent_without_credit_and_an_end_needs_none() -> None:
     assert sum(len(one.payload) for one in last) == 36 * KIB
     assert last[-1].fin
     del far
+
+
+def test_ends_that_do_not_know_each_other_begin_with_the_least_window_of_a_stream() -> None:
+    near, far = meet(known=False)
+    number = opened(near)
+    near.write(number, bytes(2 * BASE.stream_window))
+    got = sum(len(event.data) for event in of(pump(near, far), far) if isinstance(event, StreamData))
+    assert got == BASE.stream_window
+    far.read(number, got, 9.0)
+    assert Credit(Urgency.RELAY, number, 2 * BASE.stream_window) in frames(far, 9.0)
+
+
+def test_a_site_may_open_as_many_streams_as_the_hub_says_when_it_has_said_so() -> None:
+    near, _ = meet(known=False)
+    assert all(near.open_stream(0.0) is not None for _ in range(LinkLimits().max_streams))
+    assert near.open_stream(0.0) is None
 
 
 def test_credit_is_given_when_bytes_are_read_not_when_they_come() -> None:
