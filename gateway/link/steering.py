@@ -6,6 +6,8 @@ Measured by satellite (600 ms, 10 Mbit/s each way):
 - Where one packet in a hundred is lost CUBIC ends below a tenth of the rate, BBR keeps most of it.
 - In a long clean transfer BBR gives up some percent to look for the round trip every ten seconds, and CUBIC
   does not.
+- A queue in the modem that overflows now and then loses as much as a bad way does, and is none: the rate
+  tells them apart. Once the machine's own choice has failed on a connection, it is tried again later only.
 
 So: BBR at first, after each pause, and while anything is lost; the machine's own choice while much goes out
 and nothing is lost, if the way is long. On short ways BBR stays: it keeps the modem's queue short, which is
@@ -34,14 +36,25 @@ SPOILT: Final = 0.005
 _INTERVAL: Final = 1.0
 """Seconds at least that are judged together; two round trips if that is more."""
 
-_EVIDENCE: Final = 200 * 1024
-"""Bytes sent, without which an interval says nothing."""
+_CLEAN_EVIDENCE: Final = 2 * 1024 * 1024
+"""Bytes sent without a loss to speak of, before a way is taken for clean: of so many packets, a way that
+loses one in a hundred loses a dozen."""
+
+_SPOILT_EVIDENCE: Final = 200 * 1024
+"""Bytes sent, without which a loss may be chance."""
+
+_SLOW: Final = 0.6
+"""Share of the best rate of this connection, below which what is lost has slowed it down."""
 
 QUEUED: Final = 1.3
 """The round trip of the moment over the shortest, from which a queue on the way is full."""
 
 _SETTLING: Final = 10
 """Round trips after an exchange, in which nothing is judged."""
+
+_SECOND_TRIAL: Final = 60.0
+"""Seconds until the machine's own choice is tried again after it failed; twice as many each time, up to a
+day."""
 
 _PAUSE: Final = 1.0
 """Seconds without anything to send after which a start is a start."""
@@ -60,6 +73,9 @@ class Steering:
         self._mark: tuple[float, int, int] | None = None
         self._sent_at = 0.0
         self._settled_at = 0.0
+        self._best = 0.0  # bytes a second
+        self._failed = 0  # trials of the machine's own choice
+        self._next_trial = 0.0
 
     def opened(self, now: float, round_trip: float) -> None:
         """The connection is there; TCP's handshake took `round_trip` seconds."""
@@ -86,16 +102,31 @@ class Steering:
             self._mark = now, sent, again
             return
         since, sent_before, again_before = self._mark
-        if now - since < max(_INTERVAL, 2 * self._round_trip) or sent - sent_before < _EVIDENCE:
+        if now - since < max(_INTERVAL, 2 * self._round_trip):
             return
-        self._mark = now, sent, again
-        loss = (again - again_before) / (sent - sent_before)
-        if self.robust and loss < CLEAN and self._round_trip >= LONG:
-            self.robust = not self._use(self._own)
-            self._settle(now)
-        elif not self.robust and loss >= SPOILT and self._round_trip >= SHORT and not queued:
+        size, lost = sent - sent_before, again - again_before
+        rate = (size - lost) / (now - since)
+        if self.robust:
+            if size < _CLEAN_EVIDENCE:
+                return
+            if lost < CLEAN * size and self._round_trip >= LONG and now >= self._next_trial:
+                self.robust = not self._use(self._own)
+                self._settle(now)
+        elif self._round_trip >= SHORT and self._spoilt(size, lost, rate, queued=queued):
+            self._failed += 1
+            self._next_trial = now + min(_SECOND_TRIAL * 2 ** min(self._failed - 1, 11), 86_400.0)
             self._go_robust()
             self._settle(now)
+        elif size < _SPOILT_EVIDENCE and lost < CLEAN * size:
+            return  # too little to say anything: go on from the same mark
+        self._best = max(self._best, rate)
+        self._mark = now, sent, again
+
+    def _spoilt(self, size: int, lost: int, rate: float, *, queued: bool) -> bool:
+        """A queue that is full now and then keeps the rate of the line; loss by chance does not."""
+        if lost >= CLEAN * size and rate < _SLOW * self._best:
+            return True
+        return size >= _SPOILT_EVIDENCE and lost >= SPOILT * size and not queued
 
     def _settle(self, now: float) -> None:
         """Losses of the exchange itself are not judged."""

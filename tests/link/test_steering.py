@@ -18,14 +18,21 @@ class Kernel:
 
 
 def busy(
-    steering: Steering, begin: float, seconds: int, loss: float, sent: int = 0, *, queued: bool = False
+    steering: Steering,
+    begin: float,
+    seconds: int,
+    loss: float,
+    sent: int = 0,
+    *,
+    queued: bool = False,
+    rate: int = 1_000_000,
 ) -> tuple[float, int]:
-    """Always something to send, 1 MB a second of it."""
+    """Always something to send, `rate` bytes a second of it."""
     again = 0
     for second in range(seconds):
         steering.busy(begin + second, sent, again, queued=queued)
-        sent += 1_000_000
-        again += round(1_000_000 * loss)
+        sent += rate
+        again += round(rate * loss)
     steering.busy(begin + seconds, sent, again, queued=queued)
     return begin + seconds, sent
 
@@ -131,3 +138,43 @@ def test_a_little_traffic_says_nothing() -> None:
     for second in range(10):
         steering.busy(100.0 + second, second * 10_000, 0)
     assert kernel.used == ["bbr"]
+
+
+def test_a_few_packets_without_a_loss_are_no_clean_way() -> None:
+    kernel = Kernel()
+    steering = Steering(kernel.use, "cubic")
+    steering.opened(100.0, 0.6)
+    sent = again = 0
+    for second in range(40):  # some packets in a hundred, but none in six seconds of seven
+        steering.busy(100.1 + second, sent, again)
+        sent += 300_000
+        again += 18_000 * (second % 7 == 6)
+    assert kernel.used == ["bbr"]
+
+
+def test_a_rate_that_breaks_down_is_a_bad_way_whatever_the_queue_looks_like() -> None:
+    kernel = Kernel()
+    steering = Steering(kernel.use, "cubic")
+    steering.opened(100.0, 0.6)
+    end, sent = busy(steering, 100.1, 4, loss=0.0)
+    assert kernel.used == ["bbr", "cubic"]
+    busy(steering, end + 0.1, 20, loss=0.01, sent=sent, queued=True, rate=100_000)
+    assert kernel.used == ["bbr", "cubic", "bbr"]
+
+
+def test_what_failed_is_tried_again_after_a_while_and_later_each_time() -> None:
+    kernel = Kernel()
+    steering = Steering(kernel.use, "cubic")
+    steering.opened(100.0, 0.6)
+    now, sent = busy(steering, 100.1, 4, loss=0.0)
+    waits: list[float] = []
+    for _ in range(3):
+        failed, sent = busy(steering, now + 10, 6, loss=0.02, sent=sent)
+        assert steering.robust
+        now = failed
+        while steering.robust:
+            now, sent = busy(steering, now, 5, loss=0.0, sent=sent)
+        waits.append(now - failed)
+    assert 50 <= waits[0] <= 80
+    assert 110 <= waits[1] <= 140
+    assert 230 <= waits[2] <= 260
