@@ -146,7 +146,7 @@ class Delivery(Section):
     lane_cap_hold: Annotated[
         float, Duration(1), Doc('How long a peer\'s "no more associations" is respected.')
     ] = 300.0
-    claim_objects: Annotated[int, Whole(1, 10_000), Doc("Objects made ready ahead of sending, at most.")] = 16
+    claim_objects: Annotated[int, Whole(1, 10_000), Doc("Objects made ready ahead of sending, at most.")] = 64
     claim_bytes: Annotated[
         int, ByteSize(64 * KIB, GIB), Doc("Bytes made ready ahead of sending, at most.")
     ] = 32 * MIB
@@ -155,7 +155,7 @@ class Delivery(Section):
     )
     window: Annotated[
         int, Whole(1, 1024), Doc("Asynchronous operations we propose (PS3.7 D.3.3.3); 1 is synchronous.")
-    ] = 16
+    ] = 64
     drain: Annotated[
         float, Duration(0, HOUR), Doc("When the gateway stops: time for objects under way to be answered.")
     ] = 5.0

@@ -32,12 +32,13 @@ class DeliveryPolicy:
     lane_cap_hold: float = 300.0  # how long to respect "no more associations for you" from a peer
 
     # How much is claimed ahead. A record waits at most for one object in one lane; see scheduler.py.
-    claim_objects: int = 16
+    # 64 treatment records are about what a satellite line of 10 Mbit/s carries in one round trip.
+    claim_objects: int = 64
     claim_bytes: int = 32 * 1024 * 1024
 
     # Associations.
     idle_hold: float = 30.0  # a warm association is released after this long without work
-    window: int = 16  # asynchronous operations proposed (PS3.7 D.3.3.3); used when the peer agrees
+    window: int = 64  # asynchronous operations proposed (PS3.7 D.3.3.3); used when the peer agrees
     drain: float = 5.0  # on a graceful stop, time for objects in flight to be answered
 
     # Lossless conversion for a peer that refuses the stored transfer syntax.

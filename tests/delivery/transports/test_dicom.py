@@ -205,7 +205,7 @@ async def test_who_hangs_up_on_a_window_is_asked_without_one_and_never_with_one_
                 await transport.send(work)
                 assert isinstance(work.outcomes[1], Receipt)
                 await transport.close()
-    assert proposed == [(16, 1), None, None]
+    assert proposed == [(DeliveryPolicy().window, 1), None, None]
 
 
 async def test_who_hangs_up_in_any_case_is_asked_twice_and_no_more(tmp_path: Path) -> None:
