@@ -37,8 +37,9 @@ from gateway.trends.probe import Probe, ProbeLimits
 from gateway.trends.recorder import Recorder
 from gateway.trends.watch import Probing, Watch
 
-METERED_INTERVAL: Final = 60.0
-"""Seconds between questions to a peer whose data is paid by the byte, while somebody watches.
+METERED: Final = ProbeLimits(attentive=180.0, later=60.0)
+"""How a peer is asked whose data is paid by the byte: whoever looks sees a cut at once, for three minutes;
+on a screen that shows the page all day, within a minute.
 
 With TLS, TCP and IP a question and its answer are some 600 bytes: below 1 MB in a day of watching.
 """
@@ -170,7 +171,7 @@ class Links:
         )
         return Probe(
             peer,
-            limits=ProbeLimits(interval=METERED_INTERVAL) if metered else None,
+            limits=METERED if metered else None,
             calling_ae=peer.calling_ae or self._own_ae,
             notices=self._notices,
             reachability=self._reachabilities.of(peer.name),

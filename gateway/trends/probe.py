@@ -50,6 +50,8 @@ class ProbeLimits:
     """How a peer is asked. Times in seconds."""
 
     interval: float = 2.0  # from one question to the next
+    attentive: float | None = None  # that pace lasts so long from when somebody began to look; None: always
+    later: float = 60.0  # from one question to the next after that
     margin: float = 1.2  # an answer may take that, and half more than the slowest of the last ones
     unknown: float = 1.0  # a round trip that was never measured
     silent: float = 6.0  # for an answer of a peer whose TCP acknowledges the question
@@ -100,11 +102,13 @@ class Probe:
 
     async def run(self) -> None:
         """Ask until cancelled; the association is released then."""
+        limits, since = self._limits, self._clock()
         try:
             while True:
                 began = self._clock()
                 await self._look()
-                await self._wait_until(began + self._limits.interval)
+                tired = limits.attentive is not None and began - since >= limits.attentive
+                await self._wait_until(began + (limits.later if tired else limits.interval))
         finally:
             self.make_room()
             if self._releasing:
