@@ -30,7 +30,9 @@ class Terminal:
 
     def __init__(self, socket: str | Path, *arguments: str | Path, **environment: str) -> None:
         self.master, slave = pty.openpty()
-        command = [sys.executable, "-m", "gateway.cli", "status", "--watch", "--interval", "0.1s", *arguments]
+        # Whoever started the tests in the background may have had SIGINT ignored, and that is inherited.
+        program = ["env", "--default-signal=INT", sys.executable, "-m", "gateway.cli"]
+        command = [*program, "status", "--watch", "--interval", "0.1s", *arguments]
         self.process = subprocess.Popen(
             [*command, "--socket", socket],
             stdin=slave,
