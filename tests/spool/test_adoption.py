@@ -108,6 +108,23 @@ async def test_a_disk_without_links_has_it_moved(open_spool: OpenSpool, director
         assert reader.read(LARGE + 1) == DATA
 
 
+async def test_its_name_is_durable_before_its_row(open_spool: OpenSpool, directory: Path) -> None:
+    class Logging(FaultyFiles):
+        def link(self, path: Path, other: Path) -> None:
+            super().link(path, other)
+            self.log.append(("link", str(other)))
+
+    files = Logging()
+    path = a_file(directory)
+    spool = open_spool(files=files)
+    files.log.clear()
+    await take_in(spool, path)
+    (named,) = [place for place, (call, _) in enumerate(files.log) if call == "link"]
+    # At once: what makes names ready for later syncs the same directory, but only some calls after that.
+    assert files.log[named + 1] == ("sync_directory", str(Path(files.log[named][1]).parent))
+    assert "commit" not in [call for call, _ in files.log[:named]]
+
+
 @pytest.mark.parametrize("call", ["sync_directory", "link"])
 async def test_a_disk_that_fails_leaves_nothing_behind_but_the_file(
     open_spool: OpenSpool, directory: Path, call: str

@@ -25,11 +25,35 @@ OF_CONFIRMATION = (
         (
             Edit(
                 "spool/retention.py",
-                "        if delivery.state is DeliveryState.ACCEPTED and delivery.destination in keep:\n",
-                "        if False:\n",
+                "            delivery.destination in keep or waiting == WAIT_AT_HUB\n",
+                "            waiting == WAIT_AT_HUB\n",
             ),
         ),
         ("tests/spool/test_retention.py::test_what_is_to_be_verified_stays_until_it_is_confirmed",),
+    ),
+    Mutant(
+        "bytes-go-while-only-the-hub-has-them",
+        "the bytes of an object stay until the centre behind a hub has it",
+        (
+            Edit(
+                "spool/retention.py",
+                "            delivery.destination in keep or waiting == WAIT_AT_HUB\n",
+                "            delivery.destination in keep\n",
+            ),
+        ),
+        ("tests/spool/test_hub_news.py::test_bytes_stay_until_the_destination_has_them",),
+    ),
+    Mutant(
+        "a-hub-takes-other-bytes",
+        "a hub gives its receipt for the bytes that were offered, and for no others",
+        (
+            Edit(
+                "link/objects/receiver.py",
+                "            if one.digest() != one.offer.digest:\n",
+                "            if False:\n",
+            ),
+        ),
+        ("tests/link/objects/test_receiver.py::test_a_content_that_stays_wrong_is_never_kept",),
     ),
     Mutant(
         "ages-by-the-wall-clock",

@@ -294,4 +294,16 @@ OF_FILES = (
         ),
         ("tests/spool/test_reader.py",),
     ),
+    Mutant(
+        "name-of-an-adopted-file-not-synced",
+        "an object that gathered outside has a durable name among the objects before its row is committed",
+        (Edit("spool/adoption.py", "        shop.files.sync_directory(target.parent)\n", ""),),
+        ("tests/spool/test_adoption.py::test_its_name_is_durable_before_its_row",),
+    ),
+    Mutant(
+        "gathered-bytes-not-synced",
+        "what came from a site in pieces is synced before it becomes an object of the hub",
+        (Edit("link/objects/partials.py", "        await self._partials.run(self._file.sync)\n", ""),),
+        ("tests/link/objects/test_partials.py::test_it_is_synced_now_and_then_and_before_it_is_kept",),
+    ),
 )

@@ -8,7 +8,7 @@ _JOURNAL = "spool/journal.py"
 _RECOVERY = "spool/recovery.py"
 _SCHEMA = "spool/schema.py"
 _TRANSACTION = "spool/transaction.py"
-_COMMIT = '            follow(tx)\n            db.execute("COMMIT")\n'
+_COMMIT = '            arrivals.follow(tx)\n            db.execute("COMMIT")\n'
 
 OF_JOURNAL = (
     Mutant(
@@ -64,7 +64,8 @@ OF_JOURNAL = (
             Edit(
                 _JOURNAL,
                 _COMMIT,
-                "            follow(tx)\n            self._around.deliver(Batch(results=batch.results))\n"
+                "            arrivals.follow(tx)\n"
+                "            self._around.deliver(Batch(results=batch.results))\n"
                 '            batch.results = []\n            db.execute("COMMIT")\n',
             ),
         ),
@@ -77,7 +78,7 @@ OF_JOURNAL = (
             Edit(
                 _JOURNAL,
                 _COMMIT,
-                "            follow(tx)\n            for number in tx.doomed:\n"
+                "            arrivals.follow(tx)\n            for number in tx.doomed:\n"
                 "                self._around._store.remove(number)  # type: ignore[attr-defined]\n"
                 '            db.execute("COMMIT")\n',
             ),

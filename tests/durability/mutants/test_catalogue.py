@@ -32,6 +32,12 @@ NO_RULE = {
         "commitment_methods.py",
         "partial(_look, look, destination, limit - len(found), after), durable=False",
     ): "what was looked at is looked at again",
+    ("adoption.py", "shop.files.rename(path, target)"): "the sync of the directory after it has its mutant",
+    ("files.py", "path.rename(other)"): "so it is for this",
+    (
+        "link_methods.py",
+        "return await self._submit(partial(hub_news.taken, hub=hub), durable=False)",
+    ): "it changes nothing",
     ("export.py", "files.sync(descriptor)"): "a copy for a person; the object stays where it is",
     (
         "files.py",
