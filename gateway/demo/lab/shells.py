@@ -75,6 +75,8 @@ def _start(lab: Laboratory, end: str, side: Side) -> _Shell:
         try:
             enter(namespace)
             os.close(namespace)
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)  # ignored by who started us in the background
             # Without the user's own files, which would set another prompt: where one is must be seen.
             os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], environ)  # noqa: S606, S607
         finally:
