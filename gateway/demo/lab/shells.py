@@ -19,8 +19,9 @@ import termios
 import time
 import tty
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from gateway.demo.lab.laboratory import Laboratory, LinkCounts, Side
 from gateway.demo.lab.namespaces import enter
@@ -197,13 +198,23 @@ class Shells:
 
     def _bury(self, shell: _Shell) -> None:
         self._shells.remove(shell)
-        os.close(shell.terminal)  # hangs up: SIGHUP to what runs there
-        os.kill(shell.pid, signal.SIGHUP)
+        os.close(shell.terminal)  # hangs up: SIGHUP to the shell, which passes it on to what runs in it
         deadline = time.monotonic() + _PATIENCE
         while os.waitpid(shell.pid, os.WNOHANG)[0] == 0:
             if time.monotonic() > deadline:  # it heeds no SIGHUP
                 os.kill(shell.pid, signal.SIGKILL)
             time.sleep(0.01)  # waitpid knows no time limit
+        for pid in _of_session(shell.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _of_session(session: int) -> Iterator[int]:
+    """What is left of a shell that has ended: nothing else can have its number while that is there."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if int((folder / "stat").read_text().rsplit(")", 1)[1].split()[3]) == session:
+                yield int(folder.name)
 
 
 def run(lab: Laboratory) -> None:

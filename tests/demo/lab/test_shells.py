@@ -114,6 +114,18 @@ def test_nothing_is_left_of_what_runs_in_the_shells(terminal: Terminal) -> None:
         time.sleep(0.02)  # it is nobody's child here: the kernel offers no event
 
 
+def test_what_heeds_nothing_is_ended_all_the_same(terminal: Terminal) -> None:
+    terminal.sees(r"\[near ")
+    terminal.type("(trap '' HUP; exec sleep 1000) & echo pid-$!-\r")
+    pid = int(terminal.sees(r"pid-(\d+)-").group(1))
+    terminal.type("\x1dq")
+    assert terminal.process.wait(10) == 0
+    deadline = time.monotonic() + 10
+    while _alive(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)  # it is nobody's child here: the kernel offers no event
+
+
 LISTEN = (
     'exec {python} -c \'import os, socket; s = socket.create_server((os.environ["LAB_FAR"], 4000)); '
     "c = s.accept()[0]; c.sendall(c.recv(9)); c.recv(1)'"
